@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+#include "log.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LINE_MAX_BYTES 512
+
+static const char *const level_names[] = {"error", "warning", "info", "debug"};
+
+/* The one piece of state that belongs to the process and not to a handle: where its log goes. */
+static pthread_mutex_t log_lock = PTHREAD_MUTEX_INITIALIZER;
+static framebus_log_handler log_handler;
+static void *log_user;
+
+static _Thread_local char last_error[LINE_MAX_BYTES];
+
+static int default_level(void)
+{
+    const char *wanted = getenv("FRAMEBUS_LOG");
+    if (!wanted || !*wanted)
+        return FRAMEBUS_LOG_WARNING;
+    for (int i = 0; i < (int)(sizeof level_names / sizeof *level_names); i++)
+        if (!strcmp(wanted, level_names[i]))
+            return i;
+    return strcmp(wanted, "none") ? FRAMEBUS_LOG_WARNING : -1;
+}
+
+static void deliver(enum framebus_log_level level, const char *line)
+{
+    int saved = errno;
+    pthread_mutex_lock(&log_lock);
+    framebus_log_handler handler = log_handler;
+    void *user = log_user;
+    pthread_mutex_unlock(&log_lock);
+    if (handler)
+        handler(level, line, user);
+    else if ((int)level <= default_level())
+        fprintf(stderr, "framebus: %s: %s\n", level_names[level], line);
+    errno = saved;
+}
+
+void log_line(enum framebus_log_level level, const char *text, ...)
+{
+    char line[LINE_MAX_BYTES];
+    va_list args;
+    va_start(args, text);
+    vsnprintf(line, sizeof line, text, args);
+    va_end(args);
+    deliver(level, line);
+}
+
+int fail(int error, const char *text, ...)
+{
+    char line[LINE_MAX_BYTES]; /* the arguments may quote last_error itself */
+    va_list args;
+    va_start(args, text);
+    vsnprintf(line, sizeof line, text, args);
+    va_end(args);
+    memcpy(last_error, line, sizeof line);
+    deliver(FRAMEBUS_LOG_DEBUG, line);
+    return error;
+}
+
+void log_before_fork(void)
+{
+    pthread_mutex_lock(&log_lock);
+}
+
+void log_after_fork(void)
+{
+    pthread_mutex_unlock(&log_lock);
+}
+
+const char *framebus_last_error(void)
+{
+    return last_error;
+}
+
+void framebus_set_log_handler(framebus_log_handler handler, void *user)
+{
+    pthread_mutex_lock(&log_lock);
+    log_handler = handler;
+    log_user = user;
+    pthread_mutex_unlock(&log_lock);
+}
+
+#define TEXT_OF(x)  TEXT_OF_(x)
+#define TEXT_OF_(x) #x
+
+const char *framebus_version(void)
+{
+    return TEXT_OF(FRAMEBUS_VERSION_MAJOR) "." TEXT_OF(FRAMEBUS_VERSION_MINOR) "." TEXT_OF(
+        FRAMEBUS_VERSION_PATCH);
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+#include "semaphore.h"
+
+#include "clock.h"
+#include "log.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+int bell_create(int *event, int *wait)
+{
+    *event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    *wait = *event < 0 ? -1 : epoll_create1(EPOLL_CLOEXEC);
+    struct epoll_event interest = {.events = EPOLLIN | EPOLLET};
+    if (*event >= 0 && *wait >= 0 && !epoll_ctl(*wait, EPOLL_CTL_ADD, *event, &interest))
+        return 0;
+
+    int error = -errno;
+    if (*event >= 0)
+        close(*event);
+    if (*wait >= 0)
+        close(*wait);
+    *event = *wait = -1;
+    return fail(error, "cannot make a bell for a reader: %s", strerror(-error));
+}
+
+bool bell_ring(int event, uint32_t *strikes)
+{
+    /* Wall-clock time comes without a system call but also passes while whoever we woke runs in our
+     * place; so it only decides whether the next ring is measured in processor time. */
+    int64_t wall = clock_now();
+    int64_t cpu = *strikes ? clock_thread_cpu() : 0;
+    uint64_t one = 1;
+    ssize_t written = write(event, &one, sizeof one);
+    (void)written; /* fails only when the counter is full, and then the bell has been rung */
+
+    if (!*strikes) {
+        *strikes = clock_now() - wall > BELL_LIMIT_NS;
+        return true;
+    }
+    int64_t cost = (clock_thread_cpu() - cpu) / BELL_LIMIT_NS;
+    *strikes = cost ? *strikes + (cost < BELL_STRIKES ? (uint32_t)cost : BELL_STRIKES) : *strikes - 1;
+    return *strikes <= BELL_STRIKES;
+}

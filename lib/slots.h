@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The slot index and its claims: the heart. No system calls, no allocation, no waiting.
+ *
+ *   writer takes slot i                      reader takes frame n
+ *   W1  not lent, not among the last         R1  n < head, n one of the last `history`
+ *       `history` frames, no claim seen      R2  i = ring[n]
+ *   W2  version[i] = none        (ordered)   R3  claim i               (ordered)
+ *   W3  look at all claims on i  (ordered)   R4  version[i] still n?   (ordered)
+ *   W4  one there: put the number back,          yes: frame n is whole and stays so
+ *       try another                          R5  no: clear the claim, n is missed
+ *   ... write the frame ...                  ... read the frame ...
+ *   W5  record, version[i] = n   (release)   R6  clear the claim       (ordered)
+ *   W6  ring[n] = i, head = n+1  (ordered)
+ *
+ * Either W3 sees the claim of R3, or R4 sees the none of W2: both are "write mine, then read yours".
+ *
+ * `filled` of a reader is head - next; `free` is what clearing a claim or raising next gives back.
+ */
+#ifndef FRAMEBUS_SLOTS_H
+#define FRAMEBUS_SLOTS_H
+
+#include "layout.h"
+
+#include <stdbool.h>
+
+/* ---- the writer's side; everything under the writer's lock ---- */
+
+/* What the writer knows of a reader that stands in the pool. */
+struct slots_reader {
+    struct slots_reader *next;
+    const struct layout_reader *page; /* shared, and not to be believed */
+    uint32_t quota;
+    shared_u32 rung; /* the sleep that it was rung for last, see semaphore.h */
+    bool expelled;   /* blocks or holds more than its quota: its claims count no more */
+    uint32_t blocked[FRAMEBUS_SLOTS_MAX / 32]; /* candidates that it blocked in the present take */
+};
+
+struct slot_note {
+    uint32_t number; /* of the frame it holds */
+    uint64_t filled; /* how many frames had been published when it was filled; 0: holds none */
+    bool lent;
+};
+
+struct slots {
+    struct layout_index *index;
+    struct layout_slot *table;
+    struct slot_note *note;
+    struct slots_reader *readers;
+    uint32_t limit;   /* slots there is address space for */
+    uint32_t touched; /* slots that have memory: the first ones */
+    uint32_t history;
+    uint32_t ring_mask;
+    uint32_t lent;
+    uint64_t published; /* frames in this pool; the next one's number, not yet modulo */
+};
+
+void slots_init(struct slots *slots, struct layout_index *index, struct layout_slot *table,
+                struct slot_note *note, uint32_t limit, uint32_t history, uint32_t ring_length);
+
+void slots_join(struct slots *slots, struct slots_reader *reader, const struct layout_reader *page,
+                uint32_t quota);
+void slots_leave(struct slots *slots, struct slots_reader *reader);
+
+/* Takes the slot used last among the free ones, and lends it. -EAGAIN: none among those that have
+ * memory. May mark readers expelled; the caller closes their sockets. */
+int slots_take(struct slots *slots);
+
+/* Makes a slot that just got memory the next candidate. */
+void slots_touch(struct slots *slots);
+
+/* Publishes the frame in a lent slot. */
+void slots_publish(struct slots *slots, uint32_t slot, const struct layout_record *record);
+
+/* The lend ends. */
+void slots_release(struct slots *slots, uint32_t slot);
+
+/* Slots that a reader claims now, as its page says. */
+uint32_t slots_held(const struct slots *slots, const struct slots_reader *reader);
+
+/* ---- a reader's side ---- */
+
+struct slots_view {
+    const struct layout_index *index;
+    const struct layout_slot *table;
+    struct layout_reader *page;
+    uint32_t limit, history, ring_mask; /* checked private copies */
+};
+
+/* Frames published and not yet taken, if `next` is the number of the one to take next. */
+static inline uint32_t slots_filled(const struct slots_view *view, uint32_t next)
+{
+    return number_distance(next, load_acquire(&view->index->head));
+}
+
+/* R2-R5. Returns the slot, -EAGAIN if the frame is gone, -EBADMSG if the index is nonsense. */
+int slots_claim(const struct slots_view *view, uint32_t number);
+
+/* R6. Any thread. Look at `waits` afterwards. */
+void slots_unclaim(const struct slots_view *view, uint32_t slot);
+
+#endif
