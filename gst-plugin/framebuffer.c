@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+#include "framebuffer.h"
+
+#include "caps.h"
+
+#include <string.h>
+
+struct held {
+    struct framebus_reader *reader;
+    struct framebus_frame *frame;
+};
+
+static void give_back(gpointer data)
+{
+    struct held *held = data;
+
+    framebus_reader_release(held->reader, held->frame);
+    g_free(held);
+}
+
+gboolean frame_is_default(const struct framebus_frame *frame, const GstVideoInfo *info)
+{
+    return !info->finfo ||
+           (frame->size >= GST_VIDEO_INFO_SIZE(info) &&
+            format_has_layout(frame->format, GST_VIDEO_INFO_N_PLANES(info), info->offset, info->stride));
+}
+
+GstBuffer *frame_wrap(struct framebus_reader *reader, struct framebus_frame *frame, const GstVideoInfo *info)
+{
+    const struct framebus_format *format = frame->format;
+    struct held *held = g_new(struct held, 1);
+    GstBuffer *buffer = gst_buffer_new();
+    gsize offset[GST_VIDEO_MAX_PLANES] = {0};
+    gint stride[GST_VIDEO_MAX_PLANES] = {0};
+    gsize size = frame->size;
+
+    /* Some count on a picture to be no larger than need be. */
+    if (info->finfo && frame_is_default(frame, info))
+        size = GST_VIDEO_INFO_SIZE(info);
+    *held = (struct held){reader, frame};
+    gst_buffer_append_memory(buffer, gst_memory_new_wrapped(GST_MEMORY_FLAG_READONLY, frame->data,
+                                                            frame->capacity, 0, size, held, give_back));
+    GST_BUFFER_FLAG_UNSET(buffer, GST_BUFFER_FLAG_TAG_MEMORY); /* tells of changes, and this is none */
+    if (!info->finfo)
+        return buffer;
+    for (guint i = 0; i < format->planes; i++) {
+        offset[i] = format->offset[i];
+        stride[i] = format->stride[i];
+    }
+    gst_buffer_add_video_meta_full(buffer, GST_VIDEO_FRAME_FLAG_NONE, GST_VIDEO_INFO_FORMAT(info),
+                                   format->width, format->height, format->planes, offset, stride);
+    return buffer;
+}
+
+GstBuffer *frame_copy(const struct framebus_frame *frame, const GstVideoInfo *info)
+{
+    const gsize size = info->finfo ? GST_VIDEO_INFO_SIZE(info) : frame->size;
+    GstBuffer *buffer = gst_buffer_new_allocate(NULL, size, NULL);
+    GstMapInfo map;
+
+    if (!buffer || !gst_buffer_map(buffer, &map, GST_MAP_WRITE)) {
+        gst_clear_buffer(&buffer);
+        return NULL;
+    }
+    if (info->finfo) {
+        struct framebus_plane planes[FRAMEBUS_PLANES_MAX] = {0};
+
+        for (guint i = 0; i < frame->format->planes; i++) {
+            planes[i].data = map.data + GST_VIDEO_INFO_PLANE_OFFSET(info, i);
+            planes[i].stride = GST_VIDEO_INFO_PLANE_STRIDE(info, i);
+        }
+        format_copy_picture(frame->format, planes, frame->plane);
+    } else {
+        memcpy(map.data, frame->data, size);
+    }
+    gst_buffer_unmap(buffer, &map);
+    return buffer;
+}

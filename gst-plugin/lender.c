@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: MIT */
+#include "lender.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+/* Slots that upstream never gets, so that a frame in foreign memory always finds one to be copied to. */
+#define RESERVE 2
+
+struct slot_memory {
+    GstMemory memory;
+    struct framebus_frame *frame; /* NULL: a part of another slot's memory */
+    guint8 *data;
+    gboolean published;
+};
+
+struct _GstFramebusLender {
+    GstAllocator parent;
+    struct framebus_writer *writer;
+    int cancel_fd;
+
+    GMutex lock; /* of all below */
+    GCond changed;
+    guint lent;
+    guint inside;    /* calls into the library that are under way; close waits for them */
+    guint waiting;   /* those among them that cancel_fd ends */
+    gboolean wake;   /* ... which it shall do once */
+    gboolean raised; /* cancel_fd is readable */
+    gboolean unlocked, flushing, closing, closed;
+};
+
+G_DEFINE_TYPE(GstFramebusLender, gst_framebus_lender, GST_TYPE_ALLOCATOR)
+
+/* With the lock held, after a change of anything that cancel_fd or a waiter depends on. */
+static void settle(GstFramebusLender *lender)
+{
+    gboolean raise = lender->wake || lender->unlocked || lender->flushing || lender->closing;
+    eventfd_t count;
+
+    if (raise != lender->raised) {
+        lender->raised = raise;
+        if (raise)
+            eventfd_write(lender->cancel_fd, 1);
+        else
+            eventfd_read(lender->cancel_fd, &count);
+    }
+    g_cond_broadcast(&lender->changed);
+}
+
+static gboolean given_up(GstFramebusLender *lender, enum lender_use use, const gint *flushing)
+{
+    return lender->closing || lender->closed || lender->flushing ||
+           (use == LENDER_FOR_RENDER && lender->unlocked) || (flushing && g_atomic_int_get(flushing));
+}
+
+/* Goes into a library call that may wait. cancel_fd is everybody's: who is not meant waits until it is
+ * down again and tries anew. */
+static gboolean enter_waiting(GstFramebusLender *lender, enum lender_use use, const gint *flushing)
+{
+    gboolean entered = FALSE;
+
+    g_mutex_lock(&lender->lock);
+    while (lender->raised && !given_up(lender, use, flushing))
+        g_cond_wait(&lender->changed, &lender->lock);
+    if (!given_up(lender, use, flushing)) {
+        lender->inside++;
+        lender->waiting++;
+        entered = TRUE;
+    }
+    g_mutex_unlock(&lender->lock);
+    return entered;
+}
+
+static void leave_waiting(GstFramebusLender *lender)
+{
+    g_mutex_lock(&lender->lock);
+    lender->inside--;
+    lender->waiting--;
+    if (lender->wake && lender->waiting == 0)
+        lender->wake = FALSE;
+    if (lender->raised)
+        settle(lender);
+    g_mutex_unlock(&lender->lock);
+}
+
+static gboolean enter(GstFramebusLender *lender)
+{
+    gboolean open;
+
+    g_mutex_lock(&lender->lock);
+    open = !lender->closing && !lender->closed;
+    if (open)
+        lender->inside++;
+    g_mutex_unlock(&lender->lock);
+    return open;
+}
+
+static void leave(GstFramebusLender *lender)
+{
+    g_mutex_lock(&lender->lock);
+    lender->inside--;
+    if (lender->closing)
+        g_cond_broadcast(&lender->changed);
+    g_mutex_unlock(&lender->lock);
+}
+
+/* ---- Memory -------------------------------------------------------------------------------- */
+
+static struct slot_memory *memory_new(GstFramebusLender *lender, GstMemoryFlags flags, GstMemory *parent,
+                                      guint8 *data, gsize maxsize, gsize offset, gsize size)
+{
+    struct slot_memory *slot = g_new0(struct slot_memory, 1);
+
+    gst_memory_init(&slot->memory, flags, GST_ALLOCATOR_CAST(lender), parent, maxsize, 0, offset, size);
+    slot->data = data;
+    return slot;
+}
+
+static gpointer memory_map(GstMemory *memory, gsize maxsize G_GNUC_UNUSED, GstMapFlags flags G_GNUC_UNUSED)
+{
+    return ((struct slot_memory *)memory)->data;
+}
+
+static void memory_unmap(GstMemory *memory G_GNUC_UNUSED)
+{
+}
+
+static GstMemory *memory_share(GstMemory *memory, gssize offset, gssize size)
+{
+    struct slot_memory *slot = (struct slot_memory *)memory;
+    GstMemory *parent = memory->parent ? memory->parent : memory;
+
+    if (size == -1)
+        size = (gssize)memory->size - offset;
+    slot = memory_new(GST_FRAMEBUS_LENDER(memory->allocator),
+                      GST_MINI_OBJECT_FLAGS(parent) | GST_MINI_OBJECT_FLAG_LOCK_READONLY, parent, slot->data,
+                      memory->maxsize, memory->offset + offset, size);
+    return &slot->memory;
+}
+
+/* Decoders that keep a frame as reference hand on a copy of it: made in a slot, it is the last one. */
+static GstMemory *memory_copy(GstMemory *memory, gssize offset, gssize size)
+{
+    GstFramebusLender *lender = GST_FRAMEBUS_LENDER(memory->allocator);
+    const struct slot_memory *slot = (struct slot_memory *)memory;
+    GstMemory *copy = NULL;
+    GstMapInfo map;
+    int error;
+
+    if (size == -1)
+        size = (gssize)memory->size > offset ? (gssize)memory->size - offset : 0;
+    if (slot->frame && memory->offset == 0 && offset == 0 && slot->frame->format->fourcc)
+        copy = lender_lend(lender, LENDER_FOR_UPSTREAM, 0, NULL, &error);
+    if (copy && lender_frame(lender, copy)->format_serial == slot->frame->format_serial) {
+        gst_memory_resize(copy, 0, size);
+    } else {
+        g_clear_pointer(&copy, gst_memory_unref);
+        copy = gst_allocator_alloc(NULL, size, NULL);
+    }
+    if (!copy || !gst_memory_map(copy, &map, GST_MAP_WRITE)) {
+        g_clear_pointer(&copy, gst_memory_unref);
+        return NULL;
+    }
+    memcpy(map.data, slot->data + memory->offset + offset, size);
+    gst_memory_unmap(copy, &map);
+    return copy;
+}
+
+static gboolean memory_is_span(GstMemory *first G_GNUC_UNUSED, GstMemory *second G_GNUC_UNUSED,
+                               gsize *offset G_GNUC_UNUSED)
+{
+    return FALSE;
+}
+
+static void memory_free(GstAllocator *allocator, GstMemory *memory)
+{
+    GstFramebusLender *lender = GST_FRAMEBUS_LENDER(allocator);
+    struct slot_memory *slot = (struct slot_memory *)memory;
+
+    if (slot->frame) {
+        /* Release may come after close, not during it. */
+        g_mutex_lock(&lender->lock);
+        while (lender->closing)
+            g_cond_wait(&lender->changed, &lender->lock);
+        lender->inside++;
+        g_mutex_unlock(&lender->lock);
+
+        framebus_writer_release(lender->writer, slot->frame);
+
+        g_mutex_lock(&lender->lock);
+        lender->lent--;
+        g_mutex_unlock(&lender->lock);
+        leave(lender);
+    }
+    g_free(slot);
+}
+
+GstMemory *lender_lend(GstFramebusLender *lender, enum lender_use use, guint64 size, const gint *flushing,
+                       int *error)
+{
+    guint limit = use == LENDER_FOR_UPSTREAM ? LENDER_MAX_LENDS - RESERVE : LENDER_MAX_LENDS;
+    struct framebus_frame *frame = NULL;
+    struct slot_memory *slot;
+    gboolean room;
+
+    g_mutex_lock(&lender->lock);
+    room = lender->lent < limit;
+    if (room)
+        lender->lent++;
+    g_mutex_unlock(&lender->lock);
+    *error = room ? -ECANCELED : -EBUSY;
+    if (!room)
+        return NULL;
+
+    while (*error == -ECANCELED && enter_waiting(lender, use, flushing)) {
+        *error = size ? framebus_writer_begin_size(lender->writer, size, &frame)
+                      : framebus_writer_begin(lender->writer, &frame);
+        leave_waiting(lender);
+    }
+    if (*error < 0) {
+        g_mutex_lock(&lender->lock);
+        lender->lent--;
+        g_mutex_unlock(&lender->lock);
+        return NULL;
+    }
+    slot = memory_new(lender, 0, NULL, frame->data, frame->capacity, 0, size ? size : frame->format->size);
+    slot->frame = frame;
+    return &slot->memory;
+}
+
+struct framebus_frame *lender_frame(GstFramebusLender *lender, GstMemory *memory)
+{
+    if (memory->allocator != GST_ALLOCATOR_CAST(lender) || memory->offset != 0)
+        return NULL;
+    return ((struct slot_memory *)memory)->frame;
+}
+
+gboolean lender_is_published(GstMemory *memory)
+{
+    return ((struct slot_memory *)memory)->published;
+}
+
+int lender_publish(GstFramebusLender *lender, GstMemory *memory)
+{
+    struct slot_memory *slot = (struct slot_memory *)memory;
+    int r;
+
+    /* Held until the memory dies: from now on who wants to write to it gets a copy. */
+    if (!gst_memory_lock(memory, GST_LOCK_FLAG_EXCLUSIVE))
+        return -EBUSY;
+    r = -ECANCELED;
+    if (enter(lender)) {
+        r = framebus_writer_publish(lender->writer, slot->frame);
+        leave(lender);
+    }
+    if (r < 0)
+        gst_memory_unlock(memory, GST_LOCK_FLAG_EXCLUSIVE);
+    else
+        slot->published = TRUE;
+    return r;
+}
+
+/* ---- The bus ------------------------------------------------------------------------------- */
+
+GstFramebusLender *lender_open(const char *name, struct framebus_writer_options options, int *error)
+{
+    GstFramebusLender *lender = g_object_new(GST_TYPE_FRAMEBUS_LENDER, NULL);
+
+    gst_object_ref_sink(lender);
+    options.max_lends = LENDER_MAX_LENDS;
+    options.cancel_fd = lender->cancel_fd;
+    options.label = g_get_prgname();
+    *error = lender->cancel_fd < 0 ? -EMFILE : framebus_writer_open(&lender->writer, name, NULL, &options);
+    if (*error < 0) {
+        lender->closed = TRUE;
+        gst_clear_object(&lender);
+    }
+    return lender;
+}
+
+void lender_close(GstFramebusLender *lender)
+{
+    g_mutex_lock(&lender->lock);
+    lender->closing = TRUE;
+    settle(lender);
+    while (lender->inside > 0)
+        g_cond_wait(&lender->changed, &lender->lock);
+    g_mutex_unlock(&lender->lock);
+
+    framebus_writer_close(lender->writer);
+
+    g_mutex_lock(&lender->lock);
+    lender->closed = TRUE;
+    lender->closing = FALSE;
+    g_cond_broadcast(&lender->changed);
+    g_mutex_unlock(&lender->lock);
+}
+
+void lender_set_unlocked(GstFramebusLender *lender, gboolean on)
+{
+    g_mutex_lock(&lender->lock);
+    lender->unlocked = on;
+    settle(lender);
+    g_mutex_unlock(&lender->lock);
+}
+
+void lender_set_flushing(GstFramebusLender *lender, gboolean on)
+{
+    g_mutex_lock(&lender->lock);
+    lender->flushing = on;
+    settle(lender);
+    g_mutex_unlock(&lender->lock);
+}
+
+void lender_wake(GstFramebusLender *lender)
+{
+    g_mutex_lock(&lender->lock);
+    lender->wake = lender->waiting > 0;
+    settle(lender);
+    g_mutex_unlock(&lender->lock);
+}
+
+int lender_set_format(GstFramebusLender *lender, enum lender_use use, const struct framebus_format *format)
+{
+    int r = -ECANCELED;
+
+    while (r == -ECANCELED && enter_waiting(lender, use, NULL)) {
+        r = framebus_writer_set_format(lender->writer, format);
+        leave_waiting(lender);
+    }
+    return r;
+}
+
+int lender_end(GstFramebusLender *lender)
+{
+    int r = -ECANCELED;
+
+    if (enter(lender)) {
+        r = framebus_writer_end(lender->writer);
+        leave(lender);
+    }
+    return r;
+}
+
+int lender_fd(GstFramebusLender *lender)
+{
+    return framebus_writer_fd(lender->writer);
+}
+
+int lender_dispatch(GstFramebusLender *lender)
+{
+    int r = -ECANCELED;
+
+    if (enter(lender)) {
+        r = framebus_writer_dispatch(lender->writer);
+        leave(lender);
+    }
+    return r;
+}
+
+struct framebus_bus_info *lender_info(GstFramebusLender *lender)
+{
+    struct framebus_bus_info *info = NULL;
+
+    if (enter(lender)) {
+        if (framebus_writer_get_info(lender->writer, &info) < 0)
+            info = NULL;
+        leave(lender);
+    }
+    return info;
+}
+
+static void finalize(GObject *object)
+{
+    GstFramebusLender *lender = GST_FRAMEBUS_LENDER(object);
+
+    if (lender->cancel_fd >= 0)
+        close(lender->cancel_fd);
+    g_cond_clear(&lender->changed);
+    g_mutex_clear(&lender->lock);
+    G_OBJECT_CLASS(gst_framebus_lender_parent_class)->finalize(object);
+}
+
+static void gst_framebus_lender_class_init(GstFramebusLenderClass *class)
+{
+    G_OBJECT_CLASS(class)->finalize = finalize;
+    GST_ALLOCATOR_CLASS(class)->free = memory_free;
+}
+
+static void gst_framebus_lender_init(GstFramebusLender *lender)
+{
+    GstAllocator *allocator = GST_ALLOCATOR_CAST(lender);
+
+    lender->cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    g_mutex_init(&lender->lock);
+    g_cond_init(&lender->changed);
+
+    allocator->mem_type = "FramebusSlot";
+    allocator->mem_map = memory_map;
+    allocator->mem_unmap = memory_unmap;
+    allocator->mem_share = memory_share;
+    allocator->mem_copy = memory_copy;
+    allocator->mem_is_span = memory_is_span;
+    /* Whoever finds this allocator at a buffer and wants more memory like it gets the ordinary one. */
+    GST_OBJECT_FLAG_SET(lender, GST_ALLOCATOR_FLAG_CUSTOM_ALLOC);
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+#include "deviceprovider.h"
+#include "framebussink.h"
+#include "framebussrc.h"
+#include "frameinfo.h"
+
+#include <gst/gst.h>
+
+static gboolean plugin_init(GstPlugin *plugin)
+{
+    gboolean registered = GST_ELEMENT_REGISTER(framebussink, plugin);
+
+    frameinfo_register();
+    registered &= GST_ELEMENT_REGISTER(framebussrc, plugin);
+    registered &= GST_DEVICE_PROVIDER_REGISTER(framebusdeviceprovider, plugin);
+    return registered;
+}
+
+GST_PLUGIN_DEFINE(GST_VERSION_MAJOR, GST_VERSION_MINOR, framebus,
+                  "Video frames from one process into others, in place", plugin_init, VERSION, "MIT/X11",
+                  "framebus", "framebus")

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+#include "uri.h"
+
+/* What a URI may set: it can come from a playlist, and is not to reach into the rest of the element. */
+static const char *const allowed[] = {"delivery",   "hold",      "on-disconnect", "forward-eos", "timeout",
+                                      "on-timeout", "keep-last", "do-timestamp",  NULL};
+
+/* Sets one property, or only looks whether it could be set. */
+static gboolean apply(GObject *object, const char *name, const char *text, gboolean set, GError **error)
+{
+    GParamSpec *property = g_object_class_find_property(G_OBJECT_GET_CLASS(object), name);
+    GValue value = G_VALUE_INIT;
+    gboolean valid;
+
+    if (!property || !g_strv_contains(allowed, name)) {
+        g_autofree char *names = g_strjoinv(", ", (char **)allowed);
+
+        g_set_error(error, GST_URI_ERROR, GST_URI_ERROR_BAD_REFERENCE, "\"%s\" is none of %s", name, names);
+        return FALSE;
+    }
+    g_value_init(&value, property->value_type);
+    valid = text && gst_value_deserialize(&value, text) && !g_param_value_validate(property, &value);
+    if (!valid)
+        g_set_error(error, GST_URI_ERROR, GST_URI_ERROR_BAD_REFERENCE, "\"%s\" is no value for \"%s\"",
+                    text ? text : "", name);
+    else if (set)
+        g_object_set_property(object, name, &value);
+    g_value_unset(&value);
+    return valid;
+}
+
+static gboolean apply_all(GObject *object, GHashTable *table, gboolean set, GError **error)
+{
+    GHashTableIter iter;
+    gpointer name, text;
+
+    if (!table)
+        return TRUE;
+    g_hash_table_iter_init(&iter, table);
+    while (g_hash_table_iter_next(&iter, &name, &text)) {
+        if (!apply(object, name, text, set, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+/* All that the URI names is set, or nothing. */
+static gboolean apply_uri(GObject *object, const char *text, GError **error)
+{
+    GstUri *uri = gst_uri_from_string(text);
+    const char *host = uri ? gst_uri_get_host(uri) : NULL;
+    g_autofree char *path = uri ? gst_uri_get_path(uri) : NULL;
+    GHashTable *table = uri ? gst_uri_get_query_table(uri) : NULL;
+    gboolean has_host = host && host[0];
+    gboolean has_path = path && path[0] && strcmp(path, "/") != 0;
+    gboolean done = FALSE;
+
+    if (!uri || has_host == has_path) {
+        g_set_error(error, GST_URI_ERROR, GST_URI_ERROR_BAD_URI,
+                    "\"%s\" names no bus: use framebus://NAME or framebus:///path/of/the/socket", text);
+    } else if (apply_all(object, table, FALSE, error) && apply_all(object, table, TRUE, error)) {
+        g_object_set(object, "bus", has_host ? host : path, NULL);
+        done = TRUE;
+    }
+    g_clear_pointer(&table, g_hash_table_unref);
+    g_clear_pointer(&uri, gst_uri_unref);
+    return done;
+}
+
+static GstURIType uri_type(GType type G_GNUC_UNUSED)
+{
+    return GST_URI_SRC;
+}
+
+static const char *const *uri_protocols(GType type G_GNUC_UNUSED)
+{
+    static const char *const protocols[] = {"framebus", NULL};
+
+    return protocols;
+}
+
+static char *get_uri(GstURIHandler *handler)
+{
+    g_autofree char *bus = NULL, *escaped = NULL;
+
+    g_object_get(handler, "bus", &bus, NULL);
+    if (!bus)
+        return NULL;
+    escaped = g_uri_escape_string(bus, "/", FALSE);
+    return g_strconcat("framebus://", escaped, NULL);
+}
+
+static gboolean set_uri(GstURIHandler *handler, const char *uri, GError **error)
+{
+    if (GST_STATE(handler) > GST_STATE_READY) {
+        g_set_error(error, GST_URI_ERROR, GST_URI_ERROR_BAD_STATE,
+                    "the URI can be changed in NULL and READY only, not while running");
+        return FALSE;
+    }
+    return apply_uri(G_OBJECT(handler), uri, error);
+}
+
+void uri_handler_init(gpointer data, gpointer user G_GNUC_UNUSED)
+{
+    GstURIHandlerInterface *interface = data;
+
+    interface->get_type = uri_type;
+    interface->get_protocols = uri_protocols;
+    interface->get_uri = get_uri;
+    interface->set_uri = set_uri;
+}
