@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: MIT */
+#include <math.h>
+#include <string.h>
+#include <time.h>
+
+#include "phrase.h"
+#include "viewer.h"
+
+#define ZOOM_STEP 1.15
+
+static struct view *chosen(struct viewer *viewer)
+{
+    return &viewer->view[viewer->chosen];
+}
+
+static void quit(struct viewer *viewer)
+{
+    viewer->quit = true;
+}
+
+static void toggle_fullscreen(struct viewer *viewer)
+{
+    window_set_fullscreen(&viewer->window, !window_is_fullscreen(&viewer->window));
+}
+
+static void toggle_pause(struct viewer *viewer)
+{
+    viewer->paused = !viewer->paused;
+    for (struct view *view = viewer->view; !viewer->paused && view < viewer->view + viewer->views; view++)
+        view->progress_ns = source_now();
+    viewer_notify(viewer, viewer->paused ? "paused" : "playing");
+}
+
+static void step(struct viewer *viewer)
+{
+    viewer->paused = true;
+    viewer->step = true;
+}
+
+static void toggle_info(struct viewer *viewer)
+{
+    viewer->info = !viewer->info;
+}
+
+static void toggle_help(struct viewer *viewer)
+{
+    viewer->help = !viewer->help;
+}
+
+static void toggle_pointer(struct viewer *viewer)
+{
+    (void)viewer;
+    SDL_ShowCursor(SDL_ShowCursor(SDL_QUERY) ? SDL_DISABLE : SDL_ENABLE);
+}
+
+static void turn(struct viewer *viewer)
+{
+    struct pose *pose = &chosen(viewer)->pose;
+
+    pose->turns = (pose->turns + 1) % 4;
+    pose->zoom = 0;
+}
+
+static void mirror(struct viewer *viewer)
+{
+    chosen(viewer)->pose.mirrored = !chosen(viewer)->pose.mirrored;
+}
+
+static void set_zoom(struct viewer *viewer, double zoom)
+{
+    struct view *view = chosen(viewer);
+
+    if (view->texture.size.width)
+        geometry_set_zoom(&view->pose, view->cell, view->texture.size, zoom);
+}
+
+static void zoom_100(struct viewer *viewer)
+{
+    set_zoom(viewer, 1);
+}
+
+static void zoom_200(struct viewer *viewer)
+{
+    set_zoom(viewer, 2);
+}
+
+static void zoom_fit(struct viewer *viewer)
+{
+    struct pose *pose = &chosen(viewer)->pose;
+
+    pose->zoom = pose->shift_x = pose->shift_y = 0;
+}
+
+static void zoom_by(struct viewer *viewer, struct view *view, double factor, double x, double y)
+{
+    if (!view->texture.size.width)
+        return;
+    geometry_zoom(&view->pose, view->cell, view->texture.size, factor, x, y);
+    viewer->dirty = true;
+}
+
+static void zoom_in_middle(struct viewer *viewer, double factor)
+{
+    struct view *view = chosen(viewer);
+
+    zoom_by(viewer, view, factor, view->cell.x + view->cell.width / 2, view->cell.y + view->cell.height / 2);
+}
+
+static void zoom_in(struct viewer *viewer)
+{
+    zoom_in_middle(viewer, ZOOM_STEP);
+}
+
+static void zoom_out(struct viewer *viewer)
+{
+    zoom_in_middle(viewer, 1 / ZOOM_STEP);
+}
+
+static void choose(struct viewer *viewer, unsigned index)
+{
+    viewer->chosen = index;
+    viewer->dirty = true;
+}
+
+static void choose_next(struct viewer *viewer)
+{
+    choose(viewer, (viewer->chosen + 1) % viewer->views);
+}
+
+static void choose_previous(struct viewer *viewer)
+{
+    choose(viewer, (viewer->chosen + viewer->views - 1) % viewer->views);
+}
+
+static void toggle_grid(struct viewer *viewer)
+{
+    viewer->alone = !viewer->alone && viewer->views > 1;
+}
+
+static void save(struct viewer *viewer)
+{
+    struct view *view = chosen(viewer);
+    time_t now = time(NULL);
+    struct tm local;
+    char file[256];
+
+    if (!view->texture.size.width) {
+        viewer_notify(viewer, "there is no picture to save");
+        return;
+    }
+    localtime_r(&now, &local);
+    phrase_file(view->source.name, &local, view->sample.sequence, file, sizeof(file));
+    int r = texture_save(&view->texture, &viewer->window, file);
+    if (r)
+        viewer_notify(viewer, "%s: %s", file, strerror(-r));
+    else
+        viewer_notify(viewer, "saved as %s", file);
+}
+
+static void previous_bus(struct viewer *viewer)
+{
+    picker_move(&viewer->picker, -1);
+}
+
+static void next_bus(struct viewer *viewer)
+{
+    picker_move(&viewer->picker, 1);
+}
+
+static void pick(struct viewer *viewer)
+{
+    if (*viewer->picker.chosen && viewer->picker.count)
+        buses_pick(viewer, viewer->picker.chosen);
+}
+
+struct binding {
+    SDL_Keycode key;
+    void (*act)(struct viewer *viewer);
+};
+
+/* Two for one action where mpv and ffplay differ. */
+static const struct binding keys[] = {
+    {SDLK_BACKSPACE, buses_unpick},
+    {SDLK_q, quit},
+    {SDLK_ESCAPE, quit},
+    {SDLK_f, toggle_fullscreen},
+    {SDLK_F11, toggle_fullscreen},
+    {SDLK_SPACE, toggle_pause},
+    {SDLK_p, toggle_pause},
+    {SDLK_PERIOD, step},
+    {SDLK_i, toggle_info},
+    {SDLK_TAB, toggle_info},
+    {SDLK_h, toggle_help},
+    {SDLK_QUESTION, toggle_help},
+    {SDLK_o, toggle_pointer},
+    {SDLK_r, turn},
+    {SDLK_m, mirror},
+    {SDLK_1, zoom_100},
+    {SDLK_2, zoom_200},
+    {SDLK_0, zoom_fit},
+    {SDLK_PLUS, zoom_in},
+    {SDLK_EQUALS, zoom_in},
+    {SDLK_KP_PLUS, zoom_in},
+    {SDLK_MINUS, zoom_out},
+    {SDLK_KP_MINUS, zoom_out},
+    {SDLK_RIGHTBRACKET, choose_next},
+    {SDLK_LEFTBRACKET, choose_previous},
+    {SDLK_g, toggle_grid},
+    {SDLK_s, save},
+};
+
+/* While a bus is being picked. */
+static const struct binding picking_keys[] = {
+    {SDLK_UP, previous_bus},
+    {SDLK_k, previous_bus},
+    {SDLK_DOWN, next_bus},
+    {SDLK_j, next_bus},
+    {SDLK_RETURN, pick},
+    {SDLK_KP_ENTER, pick},
+    {SDLK_q, quit},
+    {SDLK_ESCAPE, quit},
+    {SDLK_SPACE, pick},
+    {SDLK_o, toggle_pointer},
+    {SDLK_f, toggle_fullscreen},
+    {SDLK_h, toggle_help},
+    {SDLK_QUESTION, toggle_help},
+    {SDLK_F11, toggle_fullscreen},
+};
+
+static void press(struct viewer *viewer, const SDL_KeyboardEvent *event)
+{
+    const struct binding *bindings = viewer->views ? keys : picking_keys;
+    size_t count = viewer->views ? SDL_arraysize(keys) : SDL_arraysize(picking_keys);
+    SDL_Keycode key = event->keysym.sym;
+
+    /* Where ? is typed with Shift and /, SDL tells of the latter. */
+    if (key == SDLK_SLASH && event->keysym.mod & KMOD_SHIFT)
+        key = SDLK_QUESTION;
+    if (event->keysym.mod & (KMOD_CTRL | KMOD_ALT | KMOD_GUI))
+        return;
+    for (size_t i = 0; i < count; i++) {
+        if (bindings[i].key == key) {
+            bindings[i].act(viewer);
+            viewer->dirty = true;
+            return;
+        }
+    }
+}
+
+static struct view *view_at(struct viewer *viewer, double x, double y)
+{
+    for (struct view *view = viewer->view; view < viewer->view + viewer->views; view++)
+        if (viewer_shows(viewer, view) && geometry_inside(view->cell, x, y))
+            return view;
+    return NULL;
+}
+
+static void wheel(struct viewer *viewer, const SDL_MouseWheelEvent *event)
+{
+    double scale = window_scale(&viewer->window), x = event->mouseX * scale, y = event->mouseY * scale;
+    struct view *view = view_at(viewer, x, y);
+
+    if (view)
+        zoom_by(viewer, view, pow(ZOOM_STEP, event->preciseY), x, y);
+}
+
+static void button(struct viewer *viewer, const SDL_MouseButtonEvent *event)
+{
+    double scale = window_scale(&viewer->window);
+    struct view *view = view_at(viewer, event->x * scale, event->y * scale);
+
+    if (event->button != SDL_BUTTON_LEFT)
+        return;
+    viewer->dragging = event->type == SDL_MOUSEBUTTONDOWN && viewer->views;
+    if (!viewer->views && event->type == SDL_MOUSEBUTTONUP &&
+        picker_point(&viewer->picker, event->x * scale, event->y * scale))
+        pick(viewer);
+    if (viewer->dragging && view)
+        choose(viewer, view - viewer->view);
+    if (viewer->dragging && event->clicks == 2)
+        toggle_fullscreen(viewer);
+}
+
+static void drag(struct viewer *viewer, const SDL_MouseMotionEvent *event)
+{
+    double scale = window_scale(&viewer->window);
+    struct view *view = chosen(viewer);
+
+    if (!viewer->views && picker_point(&viewer->picker, event->x * scale, event->y * scale))
+        viewer->dirty = true;
+    if (!viewer->dragging || !viewer->views || view->pose.zoom <= 0)
+        return;
+    view->pose.shift_x += event->xrel * scale;
+    view->pose.shift_y += event->yrel * scale;
+    viewer->dirty = true;
+}
+
+static void window_event(struct viewer *viewer, const SDL_WindowEvent *event)
+{
+    switch (event->event) {
+    case SDL_WINDOWEVENT_MINIMIZED:
+    case SDL_WINDOWEVENT_HIDDEN:
+        viewer->hidden = true;
+        break;
+    case SDL_WINDOWEVENT_RESTORED:
+    case SDL_WINDOWEVENT_SHOWN:
+    case SDL_WINDOWEVENT_MAXIMIZED:
+        viewer->hidden = false;
+        viewer->pacer.due_ns = 0;
+        break;
+    case SDL_WINDOWEVENT_RESIZED:
+        if (event->data1 != viewer->asked.width || event->data2 != viewer->asked.height)
+            viewer->auto_size = false;
+        break;
+    }
+    viewer->dirty = true;
+}
+
+void keys_handle(struct viewer *viewer, const SDL_Event *event)
+{
+    switch (event->type) {
+    case SDL_QUIT:
+        quit(viewer);
+        break;
+    case SDL_KEYDOWN:
+        press(viewer, &event->key);
+        break;
+    case SDL_MOUSEWHEEL:
+        wheel(viewer, &event->wheel);
+        break;
+    case SDL_MOUSEBUTTONDOWN:
+    case SDL_MOUSEBUTTONUP:
+        button(viewer, &event->button);
+        break;
+    case SDL_MOUSEMOTION:
+        drag(viewer, &event->motion);
+        break;
+    case SDL_WINDOWEVENT:
+        window_event(viewer, &event->window);
+        break;
+    }
+}

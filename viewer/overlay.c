@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: MIT */
+#include "overlay.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+const SDL_Color overlay_background = {16, 18, 22, 255};
+const SDL_Color overlay_bad = {235, 94, 85, 255};
+const SDL_Color overlay_waiting = {240, 180, 70, 255};
+const SDL_Color overlay_neutral = {110, 170, 240, 255};
+
+static const SDL_Color bright = {236, 238, 242, 255};
+static const SDL_Color medium = {170, 176, 186, 255};
+static const SDL_Color dim = {112, 118, 130, 255};
+static const SDL_Color faint = {46, 50, 58, 255};
+static const SDL_Color panel = {10, 11, 14, 222};
+static const SDL_Color shade = {8, 9, 11, 214};
+
+static void fill(const struct overlay *overlay, SDL_Color color, double x, double y, double width,
+                 double height)
+{
+    SDL_FRect rect = {floor(x), floor(y), ceil(width), ceil(height)};
+
+    SDL_SetRenderDrawBlendMode(overlay->window->renderer, SDL_BLENDMODE_BLEND);
+    SDL_SetRenderDrawColor(overlay->window->renderer, color.r, color.g, color.b, color.a);
+    SDL_RenderFillRectF(overlay->window->renderer, &rect);
+}
+
+/* Pixels for a font that is `size` high in a window of usual size, within reason in others: legible
+ * in small windows, smaller only in the cells of a crowded grid. */
+static int limited_font_size(const struct overlay *overlay, struct box cell, double size, double most)
+{
+    double scale = window_scale(overlay->window);
+    double share = fmin(cell.width / (960 * scale), cell.height / (540 * scale));
+    double least = fmin(size, share < 0.3 ? 9 : 12);
+
+    return (int)lround(fmax(least, size * fmin(most, share)) * scale);
+}
+
+static int font_size(const struct overlay *overlay, struct box cell, double size)
+{
+    return limited_font_size(overlay, cell, size, 1.6);
+}
+
+/* Rising bars, of which only the first is lit. */
+static void draw_bars(const struct overlay *overlay, double x, double y, double size, SDL_Color accent)
+{
+    double width = floor(size / 6), gap = floor(size / 8);
+
+    x -= (4 * width + 3 * gap) / 2;
+    for (int i = 0; i < 4; i++) {
+        double height = size * (i + 1.4) / 4.4;
+        fill(overlay, i ? faint : accent, x + i * (width + gap), y + size - height, width, height);
+    }
+}
+
+/* Text that is too wide is set smaller. */
+static double draw_centered(const struct overlay *overlay, struct box cell, double y, enum text_face face,
+                            int pixels, SDL_Color color, const char *string)
+{
+    struct text_style style = {face, pixels, color, TEXT_CENTER};
+    int width = text_width(overlay->text, &style, string);
+
+    if (width > cell.width * 0.94)
+        style.pixels = (int)fmax(7, pixels * cell.width * 0.94 / width);
+    return y + text_draw(overlay->text, &style, cell.x + cell.width / 2, y, string);
+}
+
+static double draw_lines(const struct overlay *overlay, struct box cell, double y, enum text_face face,
+                         int pixels, SDL_Color color, const char *string)
+{
+    while (string && *string) {
+        char line[256];
+        size_t length = strcspn(string, "\n");
+        snprintf(line, sizeof(line), "%.*s", (int)length, string);
+        y = draw_centered(overlay, cell, y, face, pixels, color, line);
+        string += length + (string[length] == '\n');
+    }
+    return y;
+}
+
+static unsigned count_lines(const char *string)
+{
+    unsigned lines = string && *string ? 1 : 0;
+
+    for (; string && *string; string++)
+        lines += *string == '\n' && string[1];
+    return lines;
+}
+
+void overlay_draw_card(const struct overlay *overlay, struct box cell, const struct overlay_card *card)
+{
+    int large = font_size(overlay, cell, 40), middle = font_size(overlay, cell, 20);
+    int small = font_size(overlay, cell, 15), bars = font_size(overlay, cell, 44);
+    double height = bars + large * 0.7 + large * 1.3 + middle * 1.6 +
+                    count_lines(card->detail) * small * 1.3 + (card->command ? small * 3 : 0);
+    double y = cell.y + fmax(0, (cell.height - height) / 2);
+
+    if (card->over_picture)
+        fill(overlay, shade, cell.x, cell.y, cell.width, cell.height);
+    if (cell.height > height)
+        draw_bars(overlay, cell.x + cell.width / 2, y, bars, card->accent);
+    y += bars + large * 0.5;
+    y = draw_centered(overlay, cell, y, TEXT_BOLD, large, bright, card->headline) + large * 0.1;
+    if (card->name)
+        y = draw_centered(overlay, cell, y, TEXT_SANS, middle, medium, card->name) + middle * 0.2;
+    y = draw_lines(overlay, cell, y, TEXT_SANS, small, dim, card->detail);
+    if (card->command)
+        draw_lines(overlay, cell, y + small * 1.2, TEXT_MONO, small * 9 / 10, medium, card->command);
+}
+
+#define BAR 3 /* pixels from one to the next */
+
+static void draw_graph(const struct overlay *overlay, const struct overlay_graph *graph, struct box box)
+{
+    unsigned room = (unsigned)(box.width / BAR), count = graph->count < room ? graph->count : room;
+    const double *value = graph->value + graph->count - count;
+    double expected = graph->expected, top = expected * 2;
+
+    for (unsigned i = 0; i < count; i++)
+        top = fmax(top, expected > 0 ? fmin(value[i], expected * 4) : value[i]);
+    fill(overlay, faint, box.x, box.y + box.height, box.width, 1);
+    if (top <= 0)
+        return;
+    for (unsigned i = 0; i < count; i++) {
+        double height = fmax(1, round(fmin(1, value[i] / top) * box.height));
+        bool late = expected > 0 && value[i] > expected * 1.5;
+        fill(overlay, late ? overlay_bad : overlay_neutral, box.x + box.width - (double)(count - i) * BAR,
+             box.y + box.height - height, BAR - 1, height);
+    }
+    if (expected > 0)
+        fill(overlay, dim, box.x, box.y + round(box.height * (1 - expected / top)), box.width, 1);
+}
+
+void overlay_draw_table(const struct overlay *overlay, struct box cell, const char *title,
+                        const struct overlay_row *rows, unsigned count, const struct overlay_graph *graph)
+{
+    double scale = window_scale(overlay->window);
+    struct text_style label = {TEXT_SANS, limited_font_size(overlay, cell, 14, 1), medium, TEXT_LEFT};
+    struct text_style value = {TEXT_SANS, label.pixels, bright, TEXT_LEFT};
+    struct text_style head = {TEXT_BOLD, label.pixels * 6 / 5, bright, TEXT_LEFT};
+    double pad = label.pixels * 0.9, line = text_line(overlay->text, &value) * 1.08, left = 0, right = 0;
+
+    for (unsigned i = 0; i < count; i++) {
+        if (rows[i].label)
+            left = fmax(left, text_width(overlay->text, &label, rows[i].label));
+        if (rows[i].value)
+            right = fmax(right, text_width(overlay->text, &value, rows[i].value));
+    }
+    left += label.pixels;
+
+    double head_height = text_line(overlay->text, &head) * 1.3;
+    double graph_height = graph && graph->count ? label.pixels * 5.5 : 0;
+    double x = cell.x + 12 * scale, y = cell.y + 12 * scale;
+    double width = fmax(left + right, text_width(overlay->text, &head, title)) + 2 * pad;
+    /* Numbers that change their width must not make the panel tremble. */
+    width = ceil(width / (label.pixels * 2)) * label.pixels * 2;
+    fill(overlay, panel, x, y, width, head_height + count * line + graph_height + 2 * pad);
+    x += pad;
+    y += pad;
+    text_draw(overlay->text, &head, x, y, title);
+    y += head_height;
+    for (unsigned i = 0; i < count; i++, y += line) {
+        if (rows[i].label)
+            text_draw(overlay->text, &label, x, y, rows[i].label);
+        if (rows[i].value)
+            text_draw(overlay->text, &value, x + left, y, rows[i].value);
+    }
+    if (graph_height > 0) {
+        text_draw(overlay->text, &label, x, y + line * 0.2, graph->label);
+        draw_graph(overlay, graph,
+                   (struct box){x, y + line * 1.3, width - 2 * pad, graph_height - line * 1.3});
+    }
+}
+
+void overlay_draw_label(const struct overlay *overlay, struct box cell, const char *name, bool chosen)
+{
+    struct text_style style = {TEXT_SANS, font_size(overlay, cell, 15), chosen ? bright : medium, TEXT_LEFT};
+    double line = text_line(overlay->text, &style), pad = style.pixels * 0.5;
+    double width = text_width(overlay->text, &style, name) + 2 * pad;
+
+    if (!text_available(overlay->text))
+        return;
+    fill(overlay, panel, cell.x, cell.y + cell.height - line - pad, width, line + pad);
+    if (chosen)
+        fill(overlay, overlay_neutral, cell.x, cell.y + cell.height - line - pad, fmax(2, pad * 0.4),
+             line + pad);
+    text_draw(overlay->text, &style, cell.x + pad, cell.y + cell.height - line - pad / 2, name);
+}
+
+void overlay_draw_notice(const struct overlay *overlay, struct box area, const char *message)
+{
+    double scale = window_scale(overlay->window);
+    struct text_style style = {TEXT_SANS, font_size(overlay, area, 16), bright, TEXT_CENTER};
+    double line = text_line(overlay->text, &style), pad = style.pixels * 0.8;
+    double width = text_width(overlay->text, &style, message) + 2 * pad;
+    double x = area.x + (area.width - width) / 2, y = area.y + area.height - line - pad - 28 * scale;
+
+    if (!text_available(overlay->text))
+        return;
+    fill(overlay, panel, x, y, width, line + pad);
+    text_draw(overlay->text, &style, area.x + area.width / 2, y + pad / 2, message);
+}
+
+double overlay_entry_height(const struct overlay *overlay, struct box area)
+{
+    return limited_font_size(overlay, area, 48, 1.2);
+}
+
+void overlay_draw_heading(const struct overlay *overlay, struct box area, const char *heading,
+                          const char *hint)
+{
+    double line = overlay_entry_height(overlay, area), x = area.x + area.width * 0.06;
+    struct text_style style = {TEXT_BOLD, (int)(line * 0.5), bright, TEXT_LEFT};
+    struct text_style small = {TEXT_SANS, (int)fmax(10, line * 0.28), dim, TEXT_LEFT};
+    double y = area.y + line * 0.3;
+
+    y += text_draw(overlay->text, &style, x, y, heading);
+    text_draw(overlay->text, &small, x, y, hint);
+}
+
+void overlay_draw_entry(const struct overlay *overlay, struct box box, const char *name, const char *detail,
+                        bool chosen, bool lit)
+{
+    struct text_style style = {TEXT_SANS, (int)(box.height * 0.4), lit ? bright : dim, TEXT_LEFT};
+    struct text_style small = {TEXT_SANS, (int)fmax(10, box.height * 0.3), lit ? medium : dim, TEXT_RIGHT};
+    double gap = floor(box.height * 0.06), pad = box.height * 0.35;
+
+    fill(overlay, chosen ? faint : panel, box.x, box.y + gap, box.width, box.height - 2 * gap);
+    fill(overlay, chosen ? overlay_neutral : faint, box.x, box.y + gap, fmax(3, box.height * 0.08),
+         box.height - 2 * gap);
+    text_draw(overlay->text, &style, box.x + pad, box.y + (box.height - text_line(overlay->text, &style)) / 2,
+              name);
+    text_draw(overlay->text, &small, box.x + box.width - pad,
+              box.y + (box.height - text_line(overlay->text, &small)) / 2, detail);
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The last picture of a bus, as the renderer can draw it. What SDL has a texture for, colours
+ * included, goes there as it is; everything else is converted on the way.
+ */
+#ifndef VIEWER_TEXTURE_H
+#define VIEWER_TEXTURE_H
+
+#include <SDL.h>
+#include <stdbool.h>
+
+#include "framebus.h"
+#include "geometry.h"
+#include "window.h"
+
+struct convert;
+
+struct texture {
+    SDL_Texture *handle;
+    Uint32 format; /* SDL's */
+    SDL_YUV_CONVERSION_MODE mode;
+    int width, height;
+    SDL_Rect crop;      /* what of it is to be seen */
+    struct extent size; /* of that, in square pixels; 0x0: no picture yet */
+    struct convert *convert;
+    uint8_t *spare; /* for what is larger than the renderer's textures */
+    size_t spare_room;
+};
+
+/** Takes a frame over; the frame is not needed any more then. -ENOTSUP: `problem` (of `room` bytes)
+ *  says why it cannot be shown. Other errors are SDL's or memory's; `problem` too. */
+int texture_upload(struct texture *texture, struct window *window, const struct framebus_frame *frame,
+                   char *problem, size_t room);
+
+/** Draws it into a cell. `smooth`: not to be seen in pixels when enlarged. */
+void texture_draw(struct texture *texture, struct window *window, const struct placement *placement,
+                  bool smooth);
+
+/** The renderer has lost its textures. */
+void texture_reset(struct texture *texture);
+
+/** Writes the whole picture in its own size, upright, to a PNG file. 0 or -errno. */
+int texture_save(struct texture *texture, struct window *window, const char *path);
+
+void texture_finish(struct texture *texture);
+
+#endif

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: MIT */
+#include "window.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "png-file.h"
+
+#define DEFAULT_RATE 60
+
+static bool is_set(const char *variable)
+{
+    const char *value = getenv(variable);
+    return value && *value;
+}
+
+/* SDL by itself would fall back to drivers that show nothing, take the console over for a mere
+ * screenshot, and complain of Wayland where there can be none. */
+static const char *choose_drivers(const struct window_options *options)
+{
+    bool x11 = is_set("DISPLAY"), wayland = is_set("XDG_RUNTIME_DIR");
+
+    if (options->driver)
+        return options->driver;
+    if (options->no_display)
+        return x11 && wayland ? "x11,wayland,offscreen,dummy"
+               : x11          ? "x11,offscreen,dummy"
+               : wayland      ? "wayland,offscreen,dummy"
+                              : "offscreen,dummy";
+    return wayland ? "x11,wayland,KMSDRM" : "x11,KMSDRM";
+}
+
+bool window_start(struct window *window, const struct window_options *options)
+{
+    *window = (struct window){0};
+    SDL_SetHintWithPriority(SDL_HINT_VIDEODRIVER, choose_drivers(options),
+                            options->driver ? SDL_HINT_OVERRIDE : SDL_HINT_DEFAULT);
+    SDL_SetHint(SDL_HINT_APP_NAME, "framebus-view");
+    SDL_SetHint("SDL_VIDEO_X11_WMCLASS", "framebus-view");
+    SDL_SetHint("SDL_VIDEO_WAYLAND_WMCLASS", "framebus-view");
+    SDL_SetHint(SDL_HINT_MOUSE_FOCUS_CLICKTHROUGH, "1");
+    SDL_SetHint(SDL_HINT_VIDEO_X11_NET_WM_BYPASS_COMPOSITOR, "0");
+    if (SDL_InitSubSystem(SDL_INIT_VIDEO))
+        return false;
+    SDL_StopTextInput();
+
+    const char *driver = SDL_GetCurrentVideoDriver();
+    window->offscreen = strcmp(driver, "offscreen") == 0 || strcmp(driver, "dummy") == 0;
+    return true;
+}
+
+static bool open_handle(struct window *window, const struct window_options *options)
+{
+    Uint32 flags = SDL_WINDOW_HIDDEN | SDL_WINDOW_RESIZABLE | SDL_WINDOW_ALLOW_HIGHDPI;
+
+    if (options->fullscreen)
+        flags |= SDL_WINDOW_FULLSCREEN_DESKTOP;
+    window->handle = SDL_CreateWindow(options->title, options->x, options->y, options->size.width,
+                                      options->size.height, flags);
+    return window->handle != NULL;
+}
+
+static void close_handle(struct window *window)
+{
+    if (window->renderer)
+        SDL_DestroyRenderer(window->renderer);
+    if (window->handle)
+        SDL_DestroyWindow(window->handle);
+    window->renderer = NULL;
+    window->handle = NULL;
+}
+
+static bool open_renderer(struct window *window, const struct window_options *options, const char *driver)
+{
+    /* Software drawing must not take the way round by OpenGL to the screen. */
+    if (driver && strcmp(driver, "software") == 0)
+        SDL_SetHint(SDL_HINT_FRAMEBUFFER_ACCELERATION, "0");
+    if (driver)
+        SDL_SetHintWithPriority(SDL_HINT_RENDER_DRIVER, driver, SDL_HINT_OVERRIDE);
+    window->renderer =
+        SDL_CreateRenderer(window->handle, -1, options->no_vsync ? 0 : SDL_RENDERER_PRESENTVSYNC);
+    return window->renderer && SDL_GetRendererInfo(window->renderer, &window->info) == 0;
+}
+
+/* An OpenGL that runs on the processor needs six times the time of SDL's own software renderer. */
+static bool is_slow_opengl(const struct window *window)
+{
+    static const char *const slow[] = {"llvmpipe", "softpipe", "swrast", "SWR"};
+    const unsigned char *(*get_string)(unsigned);
+
+    if (strncmp(window->info.name, "opengl", 6))
+        return false;
+    *(void **)&get_string = SDL_GL_GetProcAddress("glGetString");
+    const unsigned renderer = 0x1f01; /* GL_RENDERER, in every OpenGL */
+    const char *name = get_string ? (const char *)get_string(renderer) : NULL;
+    for (unsigned i = 0; name && i < sizeof(slow) / sizeof(*slow); i++)
+        if (strstr(name, slow[i]))
+            return true;
+    return false;
+}
+
+bool window_open(struct window *window, const struct window_options *options)
+{
+    bool free_choice = !options->renderer && !is_set("SDL_RENDER_DRIVER");
+    const char *driver = window->offscreen && free_choice ? "software" : options->renderer;
+
+    SDL_SetHint(SDL_HINT_RENDER_BATCHING, "1");
+    if (open_handle(window, options) && open_renderer(window, options, driver)) {
+        if (!free_choice || !is_slow_opengl(window))
+            return true;
+    } else if (!free_choice || !window->handle) {
+        return false;
+    }
+    close_handle(window);
+    return open_handle(window, options) && open_renderer(window, options, "software");
+}
+
+void window_close(struct window *window)
+{
+    close_handle(window);
+    if (SDL_WasInit(SDL_INIT_VIDEO))
+        SDL_QuitSubSystem(SDL_INIT_VIDEO);
+    SDL_Quit();
+}
+
+struct extent window_usable(const struct window *window)
+{
+    int display = window->handle ? SDL_GetWindowDisplayIndex(window->handle) : 0;
+    SDL_Rect area;
+
+    if (window->offscreen || SDL_GetDisplayUsableBounds(display < 0 ? 0 : display, &area))
+        return (struct extent){0, 0};
+
+    struct extent size = {area.w, area.h};
+    int top = 0, left = 0, bottom = 0, right = 0;
+    if (window->handle && SDL_GetWindowBordersSize(window->handle, &top, &left, &bottom, &right) == 0) {
+        size.width -= left + right;
+        size.height -= top + bottom;
+    }
+    return size;
+}
+
+double window_refresh_rate(const struct window *window)
+{
+    int display = SDL_GetWindowDisplayIndex(window->handle);
+    SDL_DisplayMode mode;
+
+    if (display >= 0 && SDL_GetCurrentDisplayMode(display, &mode) == 0 && mode.refresh_rate > 0)
+        return mode.refresh_rate;
+    return DEFAULT_RATE;
+}
+
+struct extent window_area(const struct window *window)
+{
+    struct extent size = {1, 1};
+
+    SDL_GetRendererOutputSize(window->renderer, &size.width, &size.height);
+    return size;
+}
+
+double window_scale(const struct window *window)
+{
+    int width = 0;
+
+    SDL_GetWindowSize(window->handle, &width, NULL);
+    return width > 0 ? (double)window_area(window).width / width : 1;
+}
+
+static int clamp(int value, int low, int high)
+{
+    return value > high ? (high > low ? high : low) : value < low ? low : value;
+}
+
+void window_resize(struct window *window, struct extent size)
+{
+    int display = SDL_GetWindowDisplayIndex(window->handle), x, y, width, height;
+    SDL_Rect area;
+
+    SDL_GetWindowPosition(window->handle, &x, &y);
+    SDL_GetWindowSize(window->handle, &width, &height);
+    SDL_SetWindowSize(window->handle, size.width, size.height);
+    if (!window->offscreen && display >= 0 && SDL_GetDisplayUsableBounds(display, &area) == 0)
+        SDL_SetWindowPosition(window->handle,
+                              clamp(x + (width - size.width) / 2, area.x, area.x + area.w - size.width),
+                              clamp(y + (height - size.height) / 2, area.y, area.y + area.h - size.height));
+    SDL_PumpEvents();
+}
+
+bool window_is_fullscreen(const struct window *window)
+{
+    return SDL_GetWindowFlags(window->handle) & SDL_WINDOW_FULLSCREEN;
+}
+
+void window_set_fullscreen(struct window *window, bool fullscreen)
+{
+    SDL_SetWindowFullscreen(window->handle, fullscreen ? SDL_WINDOW_FULLSCREEN_DESKTOP : 0);
+}
+
+bool window_takes(const struct window *window, Uint32 format)
+{
+    for (Uint32 i = 0; format && i < window->info.num_texture_formats; i++)
+        if (window->info.texture_formats[i] == format)
+            return true;
+    return false;
+}
+
+int window_texture_limit(const struct window *window)
+{
+    int width = window->info.max_texture_width, height = window->info.max_texture_height;
+
+    return width < height ? width : height;
+}
+
+int window_save(struct window *window, const char *path)
+{
+    struct extent size = window_area(window);
+    uint8_t *pixels = malloc((size_t)size.width * 3 * size.height);
+    int r = -ENOMEM;
+
+    if (!pixels)
+        return r;
+    r = SDL_RenderReadPixels(window->renderer, NULL, SDL_PIXELFORMAT_RGB24, pixels, size.width * 3) ? -EIO
+                                                                                                    : 0;
+    if (!r)
+        r = png_file_write(path, pixels, size.width, size.height, size.width * 3);
+    free(pixels);
+    return r;
+}
