@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/* A table that is aligned once all its cells are known. */
+#ifndef TABLE_H
+#define TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct table_column {
+    const char *head;
+    bool right; /* aligned to the right, as figures are */
+};
+
+#define TABLE_COLUMNS_MAX 12
+
+struct table {
+    const struct table_column *column;
+    size_t columns;
+    char **cell; /* row by row */
+    size_t cells;
+    size_t width[TABLE_COLUMNS_MAX];
+};
+
+/* Adds the next cell. Takes the text, which was allocated, over; NULL becomes "-". */
+void table_add(struct table *table, char *text);
+
+/* Prints the table to standard output, each line after `indent`, and empties it. */
+void table_print(struct table *table, const char *indent);
+
+#endif
