@@ -1,0 +1,107 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# Installs the Debian or Ubuntu packages that are missing; does nothing, and needs no network, if none is.
+set -eu
+
+usage='Usage: packages.sh [--list] SET...
+Installs what is missing of these sets of packages (apt-get, through sudo if need be):
+  build  to compile everything
+  view   to see a picture: GStreamer tools and plugins, a font
+  test   for the tests
+With --list it prints what is missing, and installs nothing.'
+
+build=(gcc libc6-dev libdrm-dev libfontconfig-dev libgstreamer-plugins-base1.0-dev libgstreamer1.0-dev
+    libjpeg-dev libjson-c-dev libpng-dev libsdl2-dev libsdl2-ttf-dev libyuv-dev meson ninja-build pkg-config)
+view=(fonts-dejavu-core gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-tools)
+test=(clang clang-format g++ gstreamer1.0-libav gstreamer1.0-plugins-bad gstreamer1.0-plugins-base-apps
+    gstreamer1.0-plugins-ugly gstreamer1.0-x imagemagick libcmocka-dev libgl1 libgl1-mesa-dri openbox procps
+    python3 python3-pytest util-linux valgrind x11-utils xauth xdotool xvfb)
+
+die()
+{
+    printf 'packages.sh: %s\n' "$*" >&2
+    exit 1
+}
+
+# Those of the packages named that are not installed.
+missing()
+{
+    local package
+    for package in "$@"; do
+        case $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true) in
+        installed*) ;;
+        *) printf '%s ' "$package" ;;
+        esac
+    done
+}
+
+# Quietly, but shows what apt-get said if it fails.
+apt_get()
+{
+    local log
+    log=$(mktemp)
+    if "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 \
+        "$@" >"$log" 2>&1 </dev/null; then
+        rm -f "$log"
+        return 0
+    fi
+    tail -n 30 "$log" >&2
+    rm -f "$log"
+    return 1
+}
+
+if [ "$(id -u)" = 0 ]; then
+    sudo=()
+elif [ -t 0 ]; then
+    sudo=(sudo)
+else
+    sudo=(sudo -n) # nobody there to type a password
+fi
+
+list=no
+wanted=()
+for argument in "$@"; do
+    case $argument in
+    build) wanted+=("${build[@]}") ;;
+    view) wanted+=("${view[@]}") ;;
+    test) wanted+=("${test[@]}") ;;
+    --list) list=yes ;;
+    --help | -h)
+        printf '%s\n' "$usage"
+        exit 0
+        ;;
+    *) die "there is no set $argument"$'\n'"$usage" ;;
+    esac
+done
+[ ${#wanted[@]} -gt 0 ] || die "which set?"$'\n'"$usage"
+
+if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+    printf 'packages.sh: no Debian or Ubuntu: please install what these contain yourself: %s\n' "${wanted[*]}" >&2
+    exit 0
+fi
+
+read -ra packages <<<"$(missing "${wanted[@]}")"
+if [ "$list" = yes ]; then
+    [ ${#packages[@]} = 0 ] || printf '%s\n' "${packages[@]}"
+    exit 0
+fi
+[ ${#packages[@]} -gt 0 ] || exit 0
+
+if [ "$(id -u)" != 0 ] && ! command -v sudo >/dev/null; then
+    die "packages are missing, and there is no sudo. As root: apt-get install ${packages[*]}"
+fi
+printf 'installing: %s\n' "${packages[*]}"
+apt_get update || printf 'packages.sh: apt-get update failed; trying with what is known\n' >&2
+
+# A release without one of the plugins is no reason to go without the others.
+known=()
+for package in "${packages[@]}"; do
+    if [ -n "$(apt-cache show --no-all-versions "$package" 2>/dev/null)" ]; then
+        known+=("$package")
+    else
+        printf 'packages.sh: %s is not to be had here; going on without it\n' "$package" >&2
+    fi
+done
+if [ ${#known[@]} -gt 0 ]; then
+    apt_get install -y --no-install-recommends "${known[@]}" || die 'apt-get could not install them'
+fi
