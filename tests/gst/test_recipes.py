@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: MIT
+"""The commands of docs/gstreamer.md and README.md, run as they stand there.
+
+One test a heading. Its commands are started one after the other in an empty directory; frames have to flow through
+each before the next is started. What names num-buffers ends by itself, the others are ended at the end; a command
+that serves a bus again takes the place of the one before. Differences from what is written:
+
+- without /dev/video0 a live videotestsrc stands in for v4l2src;
+- windows open on a display of the test's own;
+- network ports and the sockets of other elements are ones that nobody else uses.
+"""
+import json
+import os
+import pathlib
+import re
+import socket
+import subprocess
+import sys
+
+import pytest
+from pipelines import frames_of
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+DOCUMENT = (ROOT / 'docs' / 'gstreamer.md').read_text()
+README = (ROOT / 'README.md').read_text()
+FEW = 10  # frames that show that a pipeline runs
+FRAMES_OF = {'all.mkv': 100}  # a recording that must be complete
+
+
+# ---- What the pages say ----------------------------------------------------------------------------
+
+def recipes(text):
+    """The code blocks under each heading, as (language, code)."""
+    found = {}
+    for part in re.split(r'^##+ ', text, flags=re.MULTILINE)[1:]:
+        blocks = re.findall(r'^```(sh|python)\n(.*?)^```', part, re.MULTILINE | re.DOTALL)
+        if blocks:
+            found[part.splitlines()[0]] = blocks
+    return found
+
+
+def commands(code):
+    lines = code.replace('\\\n', ' ').splitlines()
+    return [line.partition(' #')[0].strip() for line in lines if line.strip() and not line.startswith('#')]
+
+
+def rows(heading):
+    """The cells of the first table under a heading, without its own head."""
+    part = re.split(rf'^##+ {heading}\n', DOCUMENT, flags=re.MULTILINE)[1]
+    table = re.search(r'^\|.*?(?=\n\n)', part, re.MULTILINE | re.DOTALL).group()
+    return [[cell.strip() for cell in line.strip('| ').split(' | ')] for line in table.splitlines()[2:]]
+
+
+def elements_exist(*names):
+    return not any(subprocess.run(['gst-inspect-1.0', '--exists', name]).returncode for name in names)
+
+
+# ---- Running them ----------------------------------------------------------------------------------
+
+def free_port():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(('127.0.0.1', 0))
+        return sock.getsockname()[1]
+
+
+class Kitchen:
+    def __init__(self, spawn, build_dir, display, directory):
+        self.spawn, self.build_dir, self.directory = spawn, build_dir, directory
+        path = f'{build_dir / "tools"}:{build_dir / "viewer"}:/usr/bin:/bin'
+        self.env = {'DISPLAY': f'{display}', 'PATH': path, 'G_DEBUG': 'fatal-criticals', 'GST_DEBUG_NO_COLOR': '1'}
+        self.port = str(free_port())
+        self.running = []  # (command, process), in the order of their start
+        self.servers = {}  # process by bus
+
+    def adapt(self, command):
+        if not pathlib.Path('/dev/video0').exists():
+            command = command.replace('v4l2src ! image/jpeg', 'videotestsrc is-live=true ! jpegenc ! image/jpeg')
+            command = command.replace('v4l2src', 'videotestsrc is-live=true')
+        return command.replace('5004', self.port)
+
+    def info(self, bus):
+        answer = subprocess.run([self.build_dir / 'tools' / 'framebus', 'info', '--json', bus], capture_output=True)
+        return json.loads(answer.stdout) if answer.returncode == 0 else None
+
+    def serves(self, process, bus):
+        info = self.info(bus)
+        return info and info['state'] == 'live' and info['writer']['pid'] == process.pid and \
+            info['stream']['published'] >= FEW
+
+    def reads(self, process, bus):
+        info = self.info(bus)
+        return info and any(reader['pid'] == process.pid and reader['taken'] >= FEW for reader in info.get('readers', []))
+
+    def start(self, command):
+        buses = re.findall(r'framebussink bus=([\w.-]+)', command)
+        for bus in buses:
+            if bus in self.servers:
+                self.end(self.servers[bus])
+        process = self.spawn('sh', '-c', f'exec env {self.adapt(command)}', env=self.env, cwd=self.directory)
+        self.running.append((command, process))
+        self.servers.update((bus, process) for bus in buses)
+        if 'num-buffers=' in command or not re.match('gst-launch|framebus-view', command):
+            if 'wait-for-connection=true' not in command:
+                assert process.finish(60) == 0, process.report()
+            return
+        if 'wait-for-connection=true' not in command:
+            for bus in buses:
+                process.until(lambda: self.serves(process, bus), 30, f'frames on bus {bus}')
+        for bus in re.findall(r'(?:framebussrc bus=|framebus://|framebus-view )([\w.-]+)', command):
+            # Whoever reads a stream that ends, ends well, too.
+            process.until(lambda: self.reads(process, bus) or process.poll() == 0, 30, f'frames from bus {bus}')
+
+    def script(self, code):
+        assert subprocess.run([sys.executable, '-c', code], env={**os.environ, **self.env}, timeout=60,
+                              cwd=self.directory).returncode == 0
+
+    def end(self, process):
+        """As Ctrl+C does."""
+        assert process.stop(limit=60) == 0, process.report()
+        self.running = [pair for pair in self.running if pair[1] is not process]
+
+    def finish(self):
+        for command, process in list(self.running):
+            if 'num-buffers=' in command:
+                assert process.finish(60) == 0, process.report()
+        for _, process in reversed(list(self.running)):
+            self.end(process)
+
+
+@pytest.fixture
+def kitchen(spawn, build_dir, display, tmp_path):
+    return Kitchen(spawn, build_dir, display, tmp_path)
+
+
+@pytest.mark.parametrize('title', recipes(DOCUMENT))
+def test_recipe(kitchen, sums, title, tmp_path):
+    blocks = recipes(DOCUMENT)[title]
+    files = []
+    for language, code in blocks:
+        if language == 'python':
+            for module in re.findall(r'^import (\w+)', code, re.MULTILINE):
+                pytest.importorskip(module)
+            kitchen.script(code)
+            continue
+        for command in commands(code):
+            kitchen.start(command)
+            files += re.findall(r'filesink location=(\S+)', command)
+    kitchen.finish()
+    for name in files:
+        assert (tmp_path / name).stat().st_size > 1000
+        replay = sums(f'filesrc location={tmp_path / name} ! decodebin ! fakesink sync=false')
+        assert replay.finish(60) == 0, replay.err()
+        assert len(frames_of(replay)) == FRAMES_OF.get(name, len(frames_of(replay))) > 0
+
+
+def test_readme(kitchen):
+    lines = [command for blocks in recipes(README).values() for language, code in blocks if language == 'sh'
+             for command in commands(code) if re.match('gst-launch|framebus', command)]
+    assert len(lines) >= 4
+    for command in lines:
+        kitchen.start(command)
+    kitchen.finish()
+
+
+# ---- The tables ------------------------------------------------------------------------------------
+
+COMING = rows('Coming from other elements')
+
+
+@pytest.mark.parametrize('column', ('before', 'after'))
+@pytest.mark.parametrize('sink, source', list(zip(COMING[::2], COMING[1::2])), ids=lambda row: row[0])
+def test_coming_from(launch, sums, tmp_path, bus_dir, sink, source, column):
+    if column == 'before' and not elements_exist(sink[0], source[0]):
+        pytest.skip(f'no {sink[0]} here')
+    pair = [row[1 if column == 'before' else 2].strip('`').replace('/tmp/', f'{bus_dir}/') for row in (sink, source)]
+    writer = launch(pair[0].replace('…', 'videotestsrc is-live=true'), eos=False)
+    if column == 'before':  # a reader fails when it comes first
+        writer.until(lambda: (bus_dir / re.search('socket-path=.*/(\\w+)', pair[0])[1]).exists(), what='its socket')
+    reader = sums(pair[1].replace('…', 'fakesink num-buffers=20'))
+    assert reader.finish(20) == 0, reader.err()
+    assert len(frames_of(reader)) == 20
+    status = writer.stop()
+    assert column == 'before' or status == 0, writer.report()  # shmsink may end badly after its last reader
+
+
+def properties(element):
+    text = subprocess.run(['gst-inspect-1.0', '--no-colors', element], capture_output=True, text=True).stdout
+    return set(re.findall(r'^  ([a-z-]+) +: ', text.partition('Element Properties:')[2], re.MULTILINE))
+
+
+@pytest.mark.parametrize('element, plain', (('framebussink', 'fakesink'), ('framebussrc', 'fakesrc')))
+def test_every_property_is_explained(build_dir, element, plain):
+    explained = {row[0].strip('`') for row in rows(element)}
+    assert explained <= properties(element)
+    assert explained >= properties(element) - properties(plain)

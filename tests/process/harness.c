@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: MIT */
+#include "harness.h"
+
+#include "layout.h"
+
+#include <dirent.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/time.h>
+#include <time.h>
+
+#define TEST_LIMIT 100 /* seconds, then everything is killed */
+#define CHILDREN   256
+
+char directory[64];
+struct shared *shared;
+
+static bool is_child;
+static pid_t children[CHILDREN]; /* all that this test started, alive or not */
+static unsigned child_count;
+static unsigned fds_before, mappings_before;
+
+/* ---- time and words ---- */
+
+int64_t now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * S + t.tv_nsec;
+}
+
+void sleep_ns(int64_t ns)
+{
+    struct timespec t = {.tv_sec = ns / S, .tv_nsec = ns % S};
+    while (nanosleep(&t, &t) && errno == EINTR)
+        ;
+}
+
+void note(const char *format, ...)
+{
+    char text[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    fprintf(stderr, "# %s\n", text);
+}
+
+void check_failed(const char *file, int line, const char *format, ...)
+{
+    char text[512], why[512];
+    snprintf(why, sizeof why, "errno %d, \"%s\"", errno, framebus_last_error());
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (is_child) {
+        fprintf(stderr, "# child %d: %s:%d: %s (%s)\n", (int)getpid(), file, line, text, why);
+        _exit(1);
+    }
+    print_error("%s (%s)\n", text, why);
+    _fail(file, line);
+    abort(); /* _fail() does not return */
+}
+
+/* ---- processes ---- */
+
+static void die_of_old_age(int number)
+{
+    (void)number;
+    static const char text[] = "Bail out! a test went on for too long\n";
+    for (unsigned i = 0; i < child_count; i++)
+        kill(children[i], SIGKILL);
+    ssize_t ignored = write(STDOUT_FILENO, text, sizeof text - 1);
+    (void)ignored;
+    _exit(1);
+}
+
+/* What the test runner has caught would run the remaining tests in the child. */
+static void become_child(void)
+{
+    static const int caught[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGSYS, SIGALRM};
+    is_child = true;
+    for (size_t i = 0; i < sizeof caught / sizeof *caught; i++)
+        signal(caught[i], SIG_DFL);
+    alarm(TEST_LIMIT + 20);
+}
+
+pid_t spawn(void (*role)(const void *argument), const void *argument)
+{
+    fflush(NULL);
+    pid_t parent = getpid();
+    pid_t pid = fork();
+    check(pid >= 0);
+    if (pid) {
+        if (!is_child) {
+            check(child_count < CHILDREN);
+            children[child_count++] = pid;
+        }
+        return pid;
+    }
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent)
+        _exit(1);
+    become_child();
+    role(argument);
+    exit(0); /* with the leak check of sanitizers */
+}
+
+pid_t fork_idler(void)
+{
+    pid_t pid = fork();
+    check(pid >= 0);
+    if (pid)
+        return pid;
+    become_child();
+    for (;;)
+        pause();
+}
+
+/* waitpid() with a limit. */
+static int wait_for(pid_t pid, int flags)
+{
+    int status = 0;
+    int64_t limit = now_ns() + 60 * S;
+    for (int64_t pause = MS / 10;; pause = pause < 5 * MS ? 2 * pause : pause) {
+        pid_t r = waitpid(pid, &status, flags | WNOHANG);
+        check(r >= 0 || errno == EINTR);
+        if (r > 0)
+            return status;
+        if (now_ns() > limit)
+            check_failed(__FILE__, __LINE__, "process %d does not end", (int)pid);
+        sleep_ns(pause);
+    }
+}
+
+int status_of(pid_t pid)
+{
+    return wait_for(pid, 0);
+}
+
+void join_at(const char *file, int line, pid_t pid)
+{
+    int status = status_of(pid);
+    if (status)
+        check_failed(file, line, "child %d ended with status 0x%x", (int)pid, (unsigned)status);
+}
+
+void kill_now(pid_t pid)
+{
+    check(pid > 0 && !kill(pid, SIGKILL));
+    int status = status_of(pid);
+    check(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
+void stop_now(pid_t pid)
+{
+    check(pid > 0 && !kill(pid, SIGSTOP));
+    check(WIFSTOPPED(wait_for(pid, WUNTRACED)));
+}
+
+uint64_t sleeps_of(pid_t pid)
+{
+    char path[64], line[256];
+    unsigned long long count = 0;
+    snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+    FILE *status = fopen(path, "re");
+    check(status);
+    while (fgets(line, sizeof line, status) && sscanf(line, "voluntary_ctxt_switches: %llu", &count) != 1)
+        ;
+    fclose(status);
+    return count;
+}
+
+/* ---- what could be left behind ---- */
+
+unsigned count_fds(void)
+{
+    return count_fds_of(getpid());
+}
+
+unsigned count_fds_of(pid_t pid)
+{
+    char path[64];
+    unsigned count = 0;
+    snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
+    DIR *fds = opendir(path);
+    while (fds && readdir(fds))
+        count++;
+    if (fds)
+        closedir(fds);
+    return count;
+}
+
+unsigned count_mappings(void)
+{
+    char line[512];
+    unsigned count = 0;
+    FILE *maps = fopen("/proc/self/maps", "re");
+    while (maps && fgets(line, sizeof line, maps))
+        count +=
+            strstr(line, "memfd:framebus") || strstr(line, "/dev/shm/framebus-") || strstr(line, "/SYSV");
+    if (maps)
+        fclose(maps);
+    return count;
+}
+
+unsigned count_posix(void)
+{
+    unsigned count = 0;
+    DIR *shm = opendir("/dev/shm");
+    for (struct dirent *entry; shm && (entry = readdir(shm));) {
+        char path[FRAMEBUS_PATH_MAX + 1] = "";
+        if (strncmp(entry->d_name, "framebus-", 9))
+            continue;
+        int fd = openat(dirfd(shm), entry->d_name, O_RDONLY | O_CLOEXEC);
+        if (fd >= 0 && pread(fd, path, sizeof path - 1, offsetof(struct layout_header, path)) > 0)
+            count += !strncmp(path, directory, strlen(directory));
+        if (fd >= 0)
+            close(fd);
+    }
+    if (shm)
+        closedir(shm);
+    return count;
+}
+
+/* System V segments that one of our processes made. */
+static unsigned count_sysv(void)
+{
+    char line[512];
+    unsigned count = 0;
+    FILE *table = fopen("/proc/sysvipc/shm", "re");
+    while (table && fgets(line, sizeof line, table)) {
+        int key, id, creator;
+        unsigned mode;
+        unsigned long size;
+        if (sscanf(line, "%d %d %o %lu %d", &key, &id, &mode, &size, &creator) != 5)
+            continue;
+        bool ours = creator == getpid();
+        for (unsigned i = 0; i < child_count; i++)
+            ours |= creator == children[i];
+        count += ours;
+    }
+    if (table)
+        fclose(table);
+    return count;
+}
+
+/* Files of the runtime directory that should not be there when everybody has left. */
+static unsigned count_files(char *names, size_t room)
+{
+    unsigned count = 0;
+    DIR *dir = opendir(directory);
+    check(dir);
+    for (struct dirent *entry; (entry = readdir(dir));) {
+        const char *end = strrchr(entry->d_name, '.');
+        if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..") ||
+            (entry->d_name[0] == '.' && end && !strcmp(end, ".lock")))
+            continue;
+        count++;
+        strncat(names, " ", room - strlen(names) - 1);
+        strncat(names, entry->d_name, room - strlen(names) - 1);
+    }
+    closedir(dir);
+    return count;
+}
+
+static void remove_tree(const char *path)
+{
+    DIR *dir = opendir(path);
+    for (struct dirent *entry; dir && (entry = readdir(dir));) {
+        char inner[512];
+        if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
+            continue;
+        snprintf(inner, sizeof inner, "%s/%s", path, entry->d_name);
+        if (unlink(inner))
+            remove_tree(inner);
+    }
+    if (dir)
+        closedir(dir);
+    rmdir(path);
+}
+
+/* Also those that our children left to us. */
+static void kill_children(void)
+{
+    char path[64];
+    int pid;
+    snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
+    FILE *list = fopen(path, "re");
+    while (list && fscanf(list, "%d", &pid) == 1)
+        kill(pid, SIGKILL);
+    if (list)
+        fclose(list);
+}
+
+bool has_ended(pid_t pid)
+{
+    siginfo_t info = {0};
+    return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) || info.si_pid;
+}
+
+/* ---- a test ---- */
+
+int harness_prepare(void **state)
+{
+    (void)state;
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    setlinebuf(stderr);
+    strcpy(directory, "/tmp/fbtest-XXXXXX");
+    if (!mkdtemp(directory))
+        return -1;
+    setenv("FRAMEBUS_DIR", directory, 1);
+    unsetenv("FRAMEBUS_LOG");
+    shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (shared == MAP_FAILED)
+        return -1;
+    child_count = 0;
+    signal(SIGALRM, die_of_old_age);
+    alarm(TEST_LIMIT);
+    fds_before = count_fds();
+    mappings_before = count_mappings();
+    return 0;
+}
+
+void harness_run(void **state)
+{
+    void (*test)(void) = (void (*)(void))(uintptr_t)*state;
+    test();
+
+    char names[256] = "";
+    if (waitpid(-1, NULL, WNOHANG) >= 0)
+        check_failed(__FILE__, __LINE__, "a child was left behind");
+    if (count_files(names, sizeof names))
+        check_failed(__FILE__, __LINE__, "files were left behind:%s", names);
+    check_equal(count_posix(), 0);
+    check_equal(count_sysv(), 0);
+    check_equal(count_fds(), fds_before);
+    check_equal(count_mappings(), mappings_before);
+}
+
+int harness_clean(void **state)
+{
+    (void)state;
+    do
+        kill_children();
+    while (waitpid(-1, NULL, 0) > 0 || errno == EINTR);
+    alarm(0);
+    remove_tree(directory);
+    munmap(shared, sizeof *shared);
+    return 0;
+}
+
+const char *path_of(const char *name)
+{
+    static char paths[4][160];
+    static unsigned turn;
+    char *path = paths[turn++ % 4];
+    snprintf(path, sizeof paths[0], "%s/%s", directory, name);
+    return path;
+}

@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: MIT */
+/* Readers against pools that are not what they should be: every size and offset that a writer says is
+ * checked once, and nothing in the memory it shares is believed. */
+#include "fake-writer.h"
+
+static void a_writer_made_by_hand_of_good_parts_is_accepted(void)
+{
+    /* Or the refusals above would mean little. */
+    static const struct trick tricks[] = {{.name = "good", .error = ETIMEDOUT, .word = ""}};
+    struct framebus_reader *rd;
+    struct framebus_frame *f;
+    PLAY(tricks);
+    memset(shared, 0, sizeof *shared);
+    pid_t fake = spawn(play_one, &tricks[0]);
+    check_soon(shared->writer.ready || has_ended(fake));
+    check_equal(framebus_reader_open(&rd, "bus", NULL), 0);
+    check_equal(framebus_reader_next(rd, &f, 10 * S), 0);
+    check_equal(f->size, small().size);
+    framebus_reader_release(rd, f);
+    framebus_reader_close(rd);
+    finish(fake, &shared->writer);
+    check(!unlink(path_of("bus")));
+}
+
+/* ---- the region ---- */
+
+static void leave_unsealed(struct fake *f)
+{
+    f->region.shared_fd = dup(f->region.fd);
+}
+
+static void seal_without_write(struct fake *f)
+{
+    f->region.shared_fd = dup(f->region.fd);
+    check(!fcntl(f->region.fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL));
+}
+
+static void seal_without_shrink(struct fake *f)
+{
+    f->region.shared_fd = dup(f->region.fd);
+    check(!fcntl(f->region.fd, F_ADD_SEALS, F_SEAL_GROW | 0x10 | F_SEAL_SEAL));
+}
+
+static void seal_without_the_last(struct fake *f)
+{
+    f->region.shared_fd = dup(f->region.fd);
+    check(!fcntl(f->region.fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | 0x10));
+}
+
+static void truncate_before_sealing(struct fake *f)
+{
+    check(!ftruncate(f->region.fd, 4096));
+}
+
+static void truncate_to_nothing(struct fake *f)
+{
+    check(!ftruncate(f->region.fd, 0));
+    f->pool.region_size = 0;
+}
+
+static void truncate_below_a_header(struct fake *f)
+{
+    check(!ftruncate(f->region.fd, 100));
+    f->pool.region_size = 100;
+}
+
+static void truncate_and_admit_it(struct fake *f)
+{
+    check(!ftruncate(f->region.fd, 8192));
+    f->pool.region_size = f->header->region_size = 8192;
+}
+
+static void claim_a_larger_region(struct fake *f)
+{
+    f->pool.region_size = UINT64_C(1) << 62;
+}
+
+static void claim_the_largest_region(struct fake *f)
+{
+    f->pool.region_size = UINT64_MAX;
+}
+
+static void send_a_file(struct fake *f)
+{
+    f->fds[0] = open(path_of("file"), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    check(f->fds[0] >= 0 && !unlink(path_of("file")) && !ftruncate(f->fds[0], (off_t)f->pool.region_size));
+}
+
+static void send_a_file_as_posix(struct fake *f)
+{
+    f->fds[0] = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+    f->pool.memory = FRAMEBUS_MEMORY_POSIX;
+}
+
+static void send_a_socket(struct fake *f)
+{
+    f->fds[0] = f->listener;
+}
+
+static void send_an_unknown_kind(struct fake *f)
+{
+    f->pool.memory = 77;
+}
+
+static void send_no_fds(struct fake *f)
+{
+    f->fd_count = 0;
+}
+
+static void send_one_fd(struct fake *f)
+{
+    f->fd_count = 1;
+}
+
+static void send_sysv_with_two_fds(struct fake *f)
+{
+    f->pool.memory = FRAMEBUS_MEMORY_SYSV;
+}
+
+static void send_a_sysv_id_that_is_none(struct fake *f)
+{
+    f->pool.memory = FRAMEBUS_MEMORY_SYSV;
+    f->pool.id = 0x7ffffff0;
+    f->fds[0] = f->page_fd;
+    f->fd_count = 1;
+}
+
+static void send_a_page_that_is_none(struct fake *f)
+{
+    f->fds[1] = f->event;
+}
+
+static void send_the_pool_for_a_page(struct fake *f)
+{
+    fake_seal(f);
+    f->fds[1] = f->region.shared_fd;
+}
+
+static void send_an_unsealed_page(struct fake *f)
+{
+    f->fds[1] = memfd_create("page", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    check(f->fds[1] >= 0 && !ftruncate(f->fds[1], READER_PAGE_SIZE));
+}
+
+static void send_an_empty_page(struct fake *f)
+{
+    f->fds[1] = memfd_create("page", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    check(f->fds[1] >= 0 && !fcntl(f->fds[1], F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL));
+}
+
+static void a_region_that_is_not_what_it_should_be_is_refused(void)
+{
+    static const struct trick tricks[] = {
+        {.name = "no seals", .before = leave_unsealed, .error = EBADMSG, .word = "not sealed"},
+        {.name = "no write seal", .before = seal_without_write, .error = EBADMSG, .word = "not sealed"},
+        {.name = "no shrink seal", .before = seal_without_shrink, .error = EBADMSG, .word = "not sealed"},
+        {.name = "no last seal", .before = seal_without_the_last, .error = EBADMSG, .word = "not sealed"},
+        {.name = "truncated", .before = truncate_before_sealing, .error = EBADMSG, .word = "4096 bytes"},
+        {.name = "empty", .before = truncate_to_nothing, .error = EBADMSG, .word = ""},
+        {.name = "small", .before = truncate_below_a_header, .error = EBADMSG, .word = "100 bytes"},
+        {.name = "short", .before = truncate_and_admit_it, .error = EBADMSG, .word = "outside"},
+        {.name = "large", .before = claim_a_larger_region, .error = EBADMSG, .word = "in place of"},
+        {.name = "largest", .before = claim_the_largest_region, .error = ENOMEM, .word = "address space"},
+        {.name = "file", .before = send_a_file, .error = EBADMSG, .word = "not sealed"},
+        {.name = "posix file", .before = send_a_file_as_posix, .error = EBADMSG, .word = "shared memory"},
+        {.name = "socket", .before = send_a_socket, .error = EBADMSG, .word = "not sealed"},
+        {.name = "kind", .before = send_an_unknown_kind, .error = EBADMSG, .word = "kind 77"},
+        {.name = "no fds", .before = send_no_fds, .error = EPROTO, .word = "pool"},
+        {.name = "one fd", .before = send_one_fd, .error = EPROTO, .word = "pool"},
+        {.name = "sysv fds", .before = send_sysv_with_two_fds, .error = EPROTO, .word = "pool"},
+        {.name = "sysv id", .before = send_a_sysv_id_that_is_none, .error = EBADMSG, .word = "segment"},
+        {.name = "no page", .before = send_a_page_that_is_none, .error = EBADMSG, .word = "reader page"},
+        {.name = "pool as page", .before = send_the_pool_for_a_page, .error = EBADMSG, .word = "reader page"},
+        {.name = "unsealed page", .before = send_an_unsealed_page, .error = EBADMSG, .word = "reader page"},
+        {.name = "empty page", .before = send_an_empty_page, .error = EBADMSG, .word = "reader page"},
+    };
+    PLAY(tricks);
+}
+
+/* ---- the header ---- */
+
+#define FIELD(field, bad, said)                                                                              \
+    {                                                                                                        \
+        .name = #field " = " #bad, .offset = offsetof(struct layout_header, field),                          \
+        .size = sizeof((struct layout_header *)0)->field, .value = (uint64_t)(bad), .error = EBADMSG,        \
+        .word = said                                                                                         \
+    }
+
+static void write_caps_without_end(struct fake *f)
+{
+    memset((char *)f->header + f->header->caps_offset, 'x', f->header->format.caps_size);
+}
+
+static void begin_far_ahead(struct fake *f)
+{
+    f->pool.start = UINT64_C(1) << 63;
+}
+
+static void announce_another_cookie(struct fake *f)
+{
+    f->pool.cookie++;
+}
+
+static void speak_another_layout(struct fake *f)
+{
+    f->header->abi = 2;
+}
+
+static void a_header_that_makes_no_sense_is_refused(void)
+{
+    static const struct trick tricks[] = {
+        FIELD(magic, 0, "no framebus pool"),
+        FIELD(magic, -1, "no framebus pool"),
+        {.name = "abi", .before = speak_another_layout, .error = EPROTONOSUPPORT, .word = "layout version 2"},
+        {.name = "cookie", .before = announce_another_cookie, .error = EBADMSG, .word = "another pool"},
+        FIELD(region_size, 4096, "claims 4096 bytes"),
+        FIELD(region_size, -1, "bytes"),
+        FIELD(slots, 0, "0 slots"),
+        FIELD(slots, 1025, "1025 slots"),
+        FIELD(slots, -1, "slots"),
+        FIELD(slots, 1024, "outside"),
+        FIELD(history, 0, "history of 0"),
+        FIELD(history, -1, "history"),
+        FIELD(ring_length, 0, "ring has 0"),
+        FIELD(ring_length, 3, "ring has 3"),
+        FIELD(ring_length, 12, "ring has 12"),
+        FIELD(ring_length, 0x80000000, "ring"),
+        FIELD(ring_length, 8192, "ring has 8192"),
+        FIELD(caps_offset, -1, "caps"),
+        FIELD(caps_offset, -8, "caps"),
+        FIELD(format.caps_size, -1, "caps"),
+        FIELD(format.caps_size, 16385, "caps"),
+        {.name = "caps", .before = write_caps_without_end, .error = EBADMSG, .word = "does not end"},
+        FIELD(index_offset, 1, "index"),
+        FIELD(index_offset, -64, "index"),
+        FIELD(index_offset, UINT64_C(1) << 40, "index"),
+        FIELD(table_offset, 63, "index"),
+        FIELD(table_offset, -64, "index"),
+        FIELD(data_offset, -4096, "slots are outside"),
+        FIELD(data_offset, 1, "slots are outside"),
+        FIELD(data_offset, 65536, "slots are outside"),
+        FIELD(slot_stride, 0, "slots are outside"),
+        FIELD(slot_stride, -64, "slots are outside"),
+        FIELD(slot_stride, UINT64_C(1) << 61, "slots are outside"),
+        FIELD(slot_stride, 1 << 20, "slots are outside"),
+        FIELD(slot_capacity, -8, "slots are outside"),
+        FIELD(slot_capacity, 1 << 20, "slots are outside"),
+        FIELD(slot_capacity, 64, "do not fit"),
+        FIELD(format.size, 100, "makes no sense"),
+        FIELD(format.size, 1 << 20, "do not fit"),
+        FIELD(format.width, 0, "makes no sense"),
+        FIELD(format.width, 16385, "makes no sense"),
+        FIELD(format.height, -1, "makes no sense"),
+        FIELD(format.planes, 0, "makes no sense"),
+        FIELD(format.planes, 5, "makes no sense"),
+        FIELD(format.stride[0], 10, "makes no sense"),
+        FIELD(format.stride[0], -1, "makes no sense"),
+        FIELD(format.offset[0], -1, "makes no sense"),
+        FIELD(format.offset[0], 8, "makes no sense"),
+        FIELD(first_sequence, UINT64_C(1) << 63, "begins with"),
+        {.name = "start", .before = begin_far_ahead, .error = EBADMSG, .word = "begins with"},
+    };
+    PLAY(tricks);
+}
+
+/* ---- the index ---- */
+
+static void point_outside(struct fake *f)
+{
+    store_relaxed(&f->index->ring[0], FAKE_SLOTS);
+}
+
+static void point_far_outside(struct fake *f)
+{
+    store_relaxed(&f->index->ring[0], UINT32_MAX);
+}
+
+static void claim_for_the_reader(struct fake *f)
+{
+    struct layout_reader *page = f->page;
+    for (int i = 0; i < FRAMEBUS_SLOTS_MAX / 32; i++)
+        store_relaxed(&page->claims[i], UINT32_MAX);
+}
+
+static void run_backwards(struct fake *f)
+{
+    f->pool.start = 5; /* and one is published */
+}
+
+static void be_in_a_strange_state(struct fake *f)
+{
+    f->pool.start = 1;
+    store_ordered(&f->index->state, 9);
+}
+
+static struct layout_record *record_of(struct fake *f)
+{
+    return &f->table[0].record;
+}
+
+static void record_too_large(struct fake *f)
+{
+    record_of(f)->size = f->header->slot_capacity + 1;
+}
+
+static void record_with_the_largest_size(struct fake *f)
+{
+    record_of(f)->size = UINT64_MAX;
+}
+
+static void record_with_too_much_metadata(struct fake *f)
+{
+    record_of(f)->meta_size = FRAMEBUS_META_MAX + 1;
+}
+
+static void record_with_a_crop_outside(struct fake *f)
+{
+    record_of(f)->crop_x = 100;
+    record_of(f)->crop_width = 61;
+    record_of(f)->crop_height = 10;
+}
+
+static void record_with_a_crop_that_overflows(struct fake *f)
+{
+    record_of(f)->crop_x = UINT32_MAX;
+    record_of(f)->crop_width = 2;
+    record_of(f)->crop_height = 1;
+}
+
+static void metadata_that_does_not_fit(struct fake *f)
+{
+    uint8_t *meta = (uint8_t *)f->header + f->header->data_offset + f->header->slot_capacity;
+    memcpy(meta, (uint32_t[]){1, UINT32_MAX}, 8);
+    record_of(f)->meta_size = 16;
+}
+
+static void metadata_that_is_cut_off(struct fake *f)
+{
+    record_of(f)->meta_size = 7;
+}
+
+static void frames_that_are_not_there(struct fake *f)
+{
+    store_ordered(&f->index->head, 1000000); /* none of them has a slot of that version */
+}
+
+static void frames_beyond_counting(struct fake *f)
+{
+    store_ordered(&f->index->head, UINT32_MAX);
+}
+
+static void an_index_that_makes_no_sense_is_refused(void)
+{
+    static const struct trick tricks[] = {
+        {.name = "ring", .before = point_outside, .error = EBADMSG, .word = "points to a slot"},
+        {.name = "ring far", .before = point_far_outside, .error = EBADMSG, .word = "points to a slot"},
+        {.name = "claims", .before = claim_for_the_reader, .error = EBADMSG, .word = "points to a slot"},
+        {.name = "backwards", .before = run_backwards, .error = EBADMSG, .word = "backwards"},
+        {.name = "state", .before = be_in_a_strange_state, .error = EBADMSG, .word = "state 9"},
+        {.name = "size", .before = record_too_large, .error = EBADMSG, .word = "claims"},
+        {.name = "size max", .before = record_with_the_largest_size, .error = EBADMSG, .word = "claims"},
+        {.name = "meta",
+         .before = record_with_too_much_metadata,
+         .error = EBADMSG,
+         .word = "4097 of metadata"},
+        {.name = "crop", .before = record_with_a_crop_outside, .error = EBADMSG, .word = "crop"},
+        {.name = "crop overflow",
+         .before = record_with_a_crop_that_overflows,
+         .error = EBADMSG,
+         .word = "crop"},
+        /* Nothing is wrong with the index, and the frame comes; its metadata do not. */
+        {.name = "block", .before = metadata_that_does_not_fit, .error = ETIMEDOUT, .word = ""},
+        {.name = "cut off", .before = metadata_that_is_cut_off, .error = ETIMEDOUT, .word = ""},
+        /* Frames that are gone before they can be taken are no crime. */
+        {.name = "no frames", .before = frames_that_are_not_there, .error = ETIMEDOUT, .word = ""},
+        {.name = "too many", .before = frames_beyond_counting, .error = EBADMSG, .word = "backwards"},
+    };
+    PLAY(tricks);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        PROCESS_TEST(a_writer_made_by_hand_of_good_parts_is_accepted),
+        PROCESS_TEST(a_region_that_is_not_what_it_should_be_is_refused),
+        PROCESS_TEST(a_header_that_makes_no_sense_is_refused),
+        PROCESS_TEST(an_index_that_makes_no_sense_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: MIT */
+/* Readers and writers that are driven by poll: nothing is overlooked, and nothing spins. */
+#include "harness.h"
+
+#include <sys/epoll.h>
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define MANY 3000
+#else
+#define MANY 10000
+#endif
+
+/* Waits for the fd as poll, or as epoll if there is one. Nothing for twenty seconds is a frame overlooked. */
+static void wait_readable(int fd, int epoll)
+{
+    struct pollfd wait = {.fd = fd, .events = POLLIN};
+    struct epoll_event event;
+    if (epoll < 0)
+        check(poll(&wait, 1, 20000) == 1);
+    else
+        check(epoll_wait(epoll, &event, 1, 20000) == 1);
+}
+
+/* There is nothing to read, and once the messages under way have come, nothing to wake for either. */
+static void settle(struct framebus_reader *rd)
+{
+    struct framebus_frame *f;
+    struct pollfd wait = {.fd = framebus_reader_fd(rd), .events = POLLIN};
+    int wakes = 0;
+    do
+        check_equal(framebus_reader_next(rd, &f, 0), -ETIMEDOUT);
+    while (poll(&wait, 1, 100) > 0 && ++wakes < 6);
+    check(wakes < 6);
+}
+
+static void every_frame_is_seen(bool with_epoll, bool follow)
+{
+    const struct writing writing = {.format = picture("GRAY8", 16, 16),
+                                    .options = {.lossless = true, .lossless_timeout_ns = 30 * S},
+                                    .frames = MANY,
+                                    .waits = true,
+                                    .leaves = true};
+    pid_t writer = start_writer(&writing);
+    struct framebus_reader *rd;
+    struct framebus_frame *f;
+    const struct framebus_reader_options options = {.delivery = FRAMEBUS_DELIVERY_LOSSLESS, .follow = follow};
+    check_equal(framebus_reader_open(&rd, "bus", &options), 0);
+    int fd = framebus_reader_fd(rd), epoll = -1, r = 0;
+    check(fd >= 0);
+    if (with_epoll) {
+        epoll = epoll_create1(EPOLL_CLOEXEC);
+        check(!epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &(struct epoll_event){.events = EPOLLIN}));
+    }
+    settle(rd);
+    shared->go = 1;
+    uint64_t n = 0, waits = 0;
+    while (n < MANY) {
+        wait_readable(fd, epoll);
+        waits++;
+        while (!(r = framebus_reader_next(rd, &f, 0))) {
+            check_equal(frame_number(f), n);
+            check_equal(f->missed, 0);
+            n++;
+            framebus_reader_release(rd, f);
+        }
+        check(r == -ETIMEDOUT || (r == -EPIPE && !follow && n == MANY));
+    }
+    note("%llu waits for %d frames", (unsigned long long)waits, MANY);
+    join(writer);
+    for (int i = 0; i < 10 && r == -ETIMEDOUT && !follow; i++) {
+        wait_readable(fd, epoll); /* for the end */
+        r = framebus_reader_next(rd, &f, 0);
+    }
+    check_equal(r, follow ? -ETIMEDOUT : -EPIPE);
+    check_equal(framebus_reader_fd(rd), fd);
+    if (epoll >= 0)
+        close(epoll);
+    framebus_reader_close(rd);
+}
+
+static void a_reader_driven_by_poll_overlooks_no_frame(void)
+{
+    every_frame_is_seen(false, false);
+}
+
+static void a_reader_driven_by_epoll_overlooks_no_frame(void)
+{
+    every_frame_is_seen(true, false);
+}
+
+static void a_following_reader_driven_by_poll_overlooks_no_frame(void)
+{
+    every_frame_is_seen(false, true);
+}
+
+static void a_following_reader_driven_by_epoll_overlooks_no_frame(void)
+{
+    every_frame_is_seen(true, true);
+}
+
+static void a_following_reader_driven_by_poll_goes_from_writer_to_writer(void)
+{
+    struct framebus_reader *rd;
+    struct framebus_frame *f;
+    const struct framebus_reader_options options = {.delivery = FRAMEBUS_DELIVERY_LOSSLESS, .follow = true};
+    check_equal(framebus_reader_open(&rd, "bus", &options), 0);
+    int fd = framebus_reader_fd(rd);
+    settle(rd);
+    for (uint64_t turn = 0; turn < 6; turn++) {
+        const struct writing writing = {.options = {.lossless = true, .lossless_timeout_ns = 30 * S},
+                                        .frames = 100,
+                                        .first = 1000 * turn};
+        pid_t writer = start_writer(&writing);
+        bool begun = false;
+        uint64_t expected = 0;
+        while (expected < 1000 * turn + 100) {
+            wait_readable(fd, -1);
+            int r;
+            while (!(r = framebus_reader_next(rd, &f, 0))) {
+                uint64_t number = (uint64_t)frame_number(f);
+                check(begun ? number == expected : number >= 1000 * turn); /* a newcomer begins somewhere */
+                begun = true;
+                expected = number + 1;
+                framebus_reader_release(rd, f);
+            }
+            check_equal(r, -ETIMEDOUT);
+        }
+        if (turn % 2)
+            kill_now(writer);
+        else
+            finish(writer, &shared->writer);
+        wait_readable(fd, -1); /* its end */
+        settle(rd);
+        check_equal(framebus_reader_fd(rd), fd);
+    }
+    framebus_reader_close(rd);
+    check_equal(framebus_remove("bus", NULL, NULL), 1);
+}
+
+/* ---- what else there is to tell ---- */
+
+static void tell_things(const void *argument)
+{
+    (void)argument;
+    struct framebus_format format = small();
+    struct framebus_writer *w;
+    check_equal(framebus_writer_open(&w, "bus", NULL, NULL), 0);
+    step(w);
+    check_equal(framebus_writer_set_format(w, &format), 0);
+    step(w);
+    check_equal(publish_one(w, 0), 0);
+    step(w);
+    format = picture("NV12", 64, 48);
+    check_equal(framebus_writer_set_format(w, &format), 0);
+    check_equal(publish_one(w, 1), 0);
+    step(w);
+    check_equal(framebus_writer_end(w), 0);
+    step(w);
+    check_equal(publish_one(w, 2), 0);
+    step(w);
+    framebus_writer_close(w);
+}
+
+/* Waits until next has something else to say than that there is nothing. */
+static int next_by_poll(struct framebus_reader *rd, struct framebus_frame **f)
+{
+    int fd = framebus_reader_fd(rd), r;
+    for (int i = 0; i < 100; i++) {
+        wait_readable(fd, -1);
+        r = framebus_reader_next(rd, f, 0);
+        if (r != -ETIMEDOUT)
+            return r;
+    }
+    check(!"the fd is readable and there is nothing");
+    return 0;
+}
+
+static void changes_ends_and_death_wake_a_reader_driven_by_poll(void)
+{
+    for (int follow = 0; follow < 2; follow++) {
+        pid_t writer = start_script(tell_things, NULL);
+        struct framebus_reader *rd;
+        struct framebus_frame *f;
+        check_equal(framebus_reader_open(&rd, "bus", &(struct framebus_reader_options){.follow = follow}), 0);
+        int fd = framebus_reader_fd(rd);
+        settle(rd); /* there is no format */
+        go_on();
+        wait_readable(fd, -1); /* there is one */
+        settle(rd);
+        check(framebus_reader_format(rd));
+        for (uint64_t n = 0; n < 3; n++) {
+            go_on();
+            check_equal(next_by_poll(rd, &f), 0);
+            check_equal(frame_number(f), n);
+            framebus_reader_release(rd, f);
+            settle(rd);
+            if (n == 1) {
+                go_on();
+                check_equal(next_by_poll(rd, &f), -ENODATA);
+                settle(rd);
+            }
+        }
+        end_script(writer);
+        if (follow) {
+            wait_readable(fd, -1);
+            settle(rd);
+        } else {
+            check_equal(next_by_poll(rd, &f), -EPIPE);
+        }
+        framebus_reader_close(rd);
+    }
+}
+
+static void a_frame_published_between_looking_and_waiting_wakes(void)
+{
+    /* Live, so that the writer never waits: at every moment of next and poll a frame comes once. */
+    pid_t writer = start_writer(&(struct writing){
+        .format = picture("GRAY8", 16, 16), .options = {.history = 1}, .interval_ns = MS / 5});
+    struct framebus_reader *rd;
+    struct framebus_frame *f;
+    check_equal(framebus_reader_open(&rd, "bus", NULL), 0);
+    int fd = framebus_reader_fd(rd);
+    for (int i = 0; i < 3000; i++) {
+        int r;
+        while (!(r = framebus_reader_next(rd, &f, 0)))
+            framebus_reader_release(rd, f);
+        check_equal(r, -ETIMEDOUT);
+        wait_readable(fd, -1);
+    }
+    framebus_reader_close(rd);
+    finish(writer, &shared->writer);
+}
+
+static void cancelling_wakes_a_reader_driven_by_poll(void)
+{
+    int cancel[2];
+    check(!pipe(cancel));
+    for (int follow = 0; follow < 2; follow++) {
+        pid_t writer = start_writer(&(struct writing){.waits = true});
+        struct framebus_reader *rd;
+        struct framebus_frame *f;
+        const struct framebus_reader_options options = {.cancel_fd = cancel[0], .follow = follow};
+        check_equal(framebus_reader_open(&rd, "bus", &options), 0);
+        int fd = framebus_reader_fd(rd);
+        settle(rd);
+        check(write(cancel[1], "x", 1) == 1);
+        wait_readable(fd, -1);
+        check_equal(framebus_reader_next(rd, &f, 0), -ECANCELED);
+        char byte;
+        check(read(cancel[0], &byte, 1) == 1);
+        settle(rd);
+        framebus_reader_close(rd);
+        finish(writer, &shared->writer);
+    }
+    close(cancel[0]);
+    close(cancel[1]);
+}
+
+/* ---- writers ---- */
+
+static void serve_by_poll(const void *argument)
+{
+    (void)argument;
+    struct framebus_format format = small();
+    struct framebus_writer *w;
+    check_equal(framebus_writer_open(&w, "bus", &format, NULL), 0);
+    check_equal(publish_one(w, 0), 0);
+    shared->writer.ready = 1;
+    struct pollfd wait = {.fd = framebus_writer_fd(w), .events = POLLIN};
+    while (!shared->writer.stop) {
+        if (poll(&wait, 1, 20) == 0)
+            continue;
+        shared->value[0]++;
+        check_equal(framebus_writer_dispatch(w), 0);
+    }
+    framebus_writer_close(w);
+}
+
+static void a_writer_driven_by_poll_serves_and_does_not_spin(void)
+{
+    pid_t writer = spawn(serve_by_poll, NULL);
+    check_soon(shared->writer.ready);
+    for (int i = 0; i < 20; i++) {
+        struct framebus_reader *rd;
+        check_equal(framebus_reader_open(&rd, "bus", NULL), 0);
+        expect_frame(rd, 0, 0);
+        sleep_ns(10 * MS);
+        framebus_reader_close(rd);
+    }
+    struct framebus_bus_info *info;
+    check_equal(framebus_query("bus", &info), 0);
+    framebus_info_free(info, 1);
+    sleep_ns(50 * MS);
+    int64_t dispatches = shared->value[0];
+    note("%d dispatches for 20 readers", (int)dispatches);
+    check(dispatches <= 200);
+    sleep_ns(200 * MS);
+    check_equal(shared->value[0], dispatches);
+    finish(writer, &shared->writer);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        PROCESS_TEST(a_reader_driven_by_poll_overlooks_no_frame),
+        PROCESS_TEST(a_reader_driven_by_epoll_overlooks_no_frame),
+        PROCESS_TEST(a_following_reader_driven_by_poll_overlooks_no_frame),
+        PROCESS_TEST(a_following_reader_driven_by_epoll_overlooks_no_frame),
+        PROCESS_TEST(a_following_reader_driven_by_poll_goes_from_writer_to_writer),
+        PROCESS_TEST(changes_ends_and_death_wake_a_reader_driven_by_poll),
+        PROCESS_TEST(a_frame_published_between_looking_and_waiting_wakes),
+        PROCESS_TEST(cancelling_wakes_a_reader_driven_by_poll),
+        PROCESS_TEST(a_writer_driven_by_poll_serves_and_does_not_spin),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

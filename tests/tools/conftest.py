@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: MIT
+import json
+import os
+import subprocess
+
+import pytest
+
+
+@pytest.fixture
+def framebus(build_dir, bus_dir):
+    """Runs `framebus ARGUMENTS`; the result has returncode, stdout and stderr."""
+    def run(*arguments, **more):
+        return subprocess.run([build_dir / 'tools' / 'framebus', *arguments], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=30, **more)
+    return run
+
+
+@pytest.fixture
+def framebus_json(framebus):
+    """What `framebus ARGUMENTS --json` prints, parsed."""
+    def run(*arguments):
+        result = framebus(*arguments, '--json')
+        assert result.returncode == 0, result.stderr
+        assert result.stderr == ''
+        return json.loads(result.stdout)
+    return run
+
+
+@pytest.fixture
+def rows(framebus):
+    """The table of `framebus ls` as a list of dictionaries."""
+    def run(**more):
+        result = framebus('ls', **more)
+        assert result.returncode == 0, result.stderr
+        head, *lines = result.stdout.splitlines()
+        keys = head.split()
+        return [dict(zip(keys, split_row(line, len(keys)))) for line in lines]
+    return run
+
+
+def split_row(line, count):
+    """Memory is the last cell and has a blank in it: 1.5 MiB."""
+    return line.split(None, count - 1)
+
+
+@pytest.fixture
+def peer(spawn, build_dir):
+    """Starts a writer or a reader and waits until frames flow: peer('write', 'cam0', memory=1)."""
+    def start(role, name, **options):
+        process = spawn(build_dir / 'tests' / 'tools' / 'tools-peer', role, name,
+                        *(f'{key}={value}' for key, value in options.items()))
+        process.until(lambda: 'ready' in process.out(), what='the first frame')
+        return process
+    return start
+
+
+@pytest.fixture
+def as_nobody(build_dir):
+    """Arguments that make subprocess.run() run something as another user, who may execute what we built."""
+    if os.geteuid() != 0:
+        pytest.skip('only root can become another user')
+    nobody = {'user': 65534, 'group': 65534, 'extra_groups': []}
+    if subprocess.run(['test', '-x', build_dir / 'tools' / 'framebus'], **nobody).returncode:
+        pytest.skip(f'another user cannot get into {build_dir}')
+    return nobody

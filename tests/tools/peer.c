@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The other side for tests of the command:
+ *   tools-peer write NAME [KEY=VALUE]...   publishes 100 frames a second until it is told to end
+ *   tools-peer read NAME [KEY=VALUE]...    takes frames until then, and holds `hold` of them
+ */
+#include <framebus.h>
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define HOLD_MAX 16
+
+static volatile sig_atomic_t stop;
+
+static void on_signal(int number)
+{
+    (void)number;
+    stop = 1;
+}
+
+/* The value of KEY=VALUE among the arguments, or what is to stand for it. */
+static const char *value_of(char **argv, const char *key, const char *otherwise)
+{
+    size_t length = strlen(key);
+
+    for (; *argv; argv++)
+        if (strncmp(*argv, key, length) == 0 && (*argv)[length] == '=')
+            return *argv + length + 1;
+    return otherwise;
+}
+
+static int failed(const char *what)
+{
+    fprintf(stderr, "%s: %s\n", what, framebus_last_error());
+    return EXIT_FAILURE;
+}
+
+static void ready(void)
+{
+    puts("ready");
+    fflush(stdout);
+}
+
+static int describe(char **argv, struct framebus_format *format)
+{
+    const char *caps = value_of(argv, "caps", NULL);
+    int r;
+
+    if (caps)
+        r = framebus_format_init_opaque(format, caps, 4096);
+    else
+        r = framebus_format_init(format, framebus_format_by_name(value_of(argv, "format", "NV12"))->fourcc,
+                                 320, 240);
+    format->rate_num = 100;
+    format->rate_den = 1;
+    return r;
+}
+
+static int publish(struct framebus_writer *writer, const struct framebus_format *format)
+{
+    struct framebus_frame *frame;
+    int r = framebus_writer_begin(writer, &frame);
+
+    if (r < 0)
+        return r;
+    memset(frame->data, 128, format->size);
+    frame->size = format->size;
+    r = framebus_writer_publish(writer, frame);
+    framebus_writer_release(writer, frame);
+    return r;
+}
+
+static int write_frames(const char *name, char **argv)
+{
+    bool idle = atoi(value_of(argv, "idle", "0")); /* no format, no frames */
+    struct framebus_writer_options options = {
+        .memory = (enum framebus_memory)atoi(value_of(argv, "memory", "0")),
+        .access_mode = (uint32_t)strtoul(value_of(argv, "mode", "0"), NULL, 8),
+        .lossless = atoi(value_of(argv, "lossless", "0")),
+        .label = value_of(argv, "label", NULL),
+    };
+    struct framebus_writer *writer;
+    struct framebus_format format;
+    int r;
+
+    if (describe(argv, &format) < 0)
+        return failed("format");
+    r = framebus_writer_open(&writer, name, idle ? NULL : &format, &options);
+    for (bool first = true; r >= 0 && !stop; first = false) {
+        r = idle ? framebus_writer_dispatch(writer) : publish(writer, &format);
+        if (first && r >= 0)
+            ready();
+        usleep(10000);
+    }
+    if (r < 0)
+        failed("write");
+    framebus_writer_close(writer);
+    return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+static int read_frames(const char *name, char **argv)
+{
+    unsigned hold = (unsigned)atoi(value_of(argv, "hold", "0")), held = 0;
+    struct framebus_reader_options options = {
+        .quota = hold + 1,
+        .delivery = (enum framebus_delivery)atoi(value_of(argv, "delivery", "0")),
+        .label = value_of(argv, "label", NULL),
+    };
+    struct framebus_frame *frames[HOLD_MAX], *frame;
+    struct framebus_reader *reader;
+    bool told = false;
+    int r;
+
+    if (hold > HOLD_MAX || framebus_reader_open(&reader, name, &options) < 0)
+        return failed("open");
+    do {
+        r = framebus_reader_next(reader, &frame, 100000000);
+        if (r == 0 && held < hold)
+            frames[held++] = frame;
+        else if (r == 0)
+            framebus_reader_release(reader, frame);
+        if (r == 0 && held == hold && !told) {
+            ready();
+            told = true;
+        }
+    } while (!stop && (r == 0 || r == -ETIMEDOUT));
+    while (held)
+        framebus_reader_release(reader, frames[--held]);
+    framebus_reader_close(reader);
+    return stop ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+int main(int argc, char **argv)
+{
+    struct sigaction action = {.sa_handler = on_signal};
+
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    if (argc < 3)
+        return 2;
+    return strcmp(argv[1], "write") == 0 ? write_frames(argv[2], argv + 3) : read_frames(argv[2], argv + 3);
+}

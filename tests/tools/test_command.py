@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: MIT
+"""`framebus` itself: help, version, wrong command lines."""
+import re
+import subprocess
+
+import pytest
+
+COMMANDS = ['ls', 'info', 'rm']
+
+
+def test_help_lists_every_command_and_where_buses_are(framebus, bus_dir):
+    for arguments in (['--help'], ['-h'], ['help']):
+        result = framebus(*arguments)
+        assert (result.returncode, result.stderr) == (0, '')
+        for command in COMMANDS:
+            assert re.search(rf'^  {command} +\w', result.stdout, re.MULTILINE)
+        assert str(bus_dir) in result.stdout
+        assert 'Exit status' in result.stdout
+
+
+@pytest.mark.parametrize('command', COMMANDS)
+def test_help_of_a_command_is_the_same_both_ways(framebus, command):
+    one, other = framebus('help', command), framebus(command, '--help')
+    assert one.stdout == other.stdout
+    assert one.stdout.startswith(f'Usage: framebus {command} ')
+    assert (one.returncode, other.returncode, one.stderr) == (0, 0, '')
+
+
+def test_help_fits_a_terminal(framebus):
+    for arguments in (['help'], *(['help', command] for command in COMMANDS)):
+        assert max(map(len, framebus(*arguments).stdout.splitlines())) <= 110
+
+
+def test_version(framebus):
+    for argument in ('--version', '-V'):
+        result = framebus(argument)
+        assert re.fullmatch(r'framebus \d+\.\d+\.\d+\n', result.stdout)
+        assert result.returncode == 0
+
+
+@pytest.mark.parametrize('arguments, complaint', [
+    (['frobnicate'], 'frobnicate'),
+    (['--frobnicate'], '--frobnicate'),
+    (['help', 'frobnicate'], 'frobnicate'),
+    (['ls', '--frobnicate'], '--frobnicate'),
+    (['ls', 'cam0'], 'cam0'),
+    (['info'], 'name of a bus is missing'),
+    (['info', 'cam0', 'cam1'], 'cam1'),
+    (['rm'], 'name of a bus is missing'),
+    (['rm', '--json', 'cam0'], '--json'),
+])
+def test_a_wrong_command_line_is_explained(framebus, arguments, complaint):
+    result = framebus(*arguments)
+    assert result.returncode == 2
+    assert complaint in result.stderr
+    assert "Try 'framebus help" in result.stderr
+    assert result.stdout == ''
+
+
+def test_without_a_command_there_is_help(framebus):
+    result = framebus()
+    assert result.returncode == 2
+    assert result.stderr.startswith('Usage: framebus ')
+
+
+@pytest.mark.parametrize('name', ['', 'a b', '-x', '.hidden', 'x' * 65, 'a\nb'])
+def test_a_name_that_cannot_be_one_is_refused(framebus, name):
+    for command in ('info', 'rm'):
+        result = framebus(command, '--', name)
+        assert result.returncode == 1
+        assert result.stderr.startswith(f'framebus {command}: ')
+        assert result.stdout == ''
+
+
+def test_output_that_cannot_be_written_is_an_error(build_dir, bus_dir):
+    with open('/dev/full', 'w') as full:
+        result = subprocess.run([build_dir / 'tools' / 'framebus', 'ls', '--json'], stdout=full,
+                                stderr=subprocess.PIPE, text=True, timeout=30)
+    assert result.returncode == 1
+    assert 'standard output' in result.stderr
