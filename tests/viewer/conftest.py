@@ -112,8 +112,15 @@ class Window:
         assert done.returncode == 0, done.stderr
         return Image(self.file)
 
+    def has_focus(self):
+        return self.tool('xdotool', 'getwindowfocus').stdout.strip() == self.id
+
     def key(self, *names):
-        self.tool('xdotool', 'key', '--window', self.id, *names)  # fails if the window closes in between
+        # Through the server, as from a keyboard: with --window a window that quits at the press makes xdotool
+        # fail before the release, and the key stays down for whoever comes next.
+        self.process.until(self.has_focus, LIMIT, 'the focus')
+        done = self.tool('xdotool', 'key', *names)
+        assert done.returncode == 0, done.stderr
 
     def until(self, predicate, what):
         """Waits until predicate(image) is true; returns the image."""
