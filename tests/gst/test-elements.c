@@ -46,6 +46,17 @@ static guint count_entries(const char *path)
     return count;
 }
 
+static guint count_maps(void)
+{
+    g_autofree char *text = NULL;
+    guint count = 0;
+
+    fail_unless(g_file_get_contents("/proc/self/maps", &text, NULL, NULL));
+    for (const char *line = strstr(text, "framebus"); line; line = strstr(line + 1, "framebus"))
+        count++;
+    return count;
+}
+
 static GstElement *pipeline_new(const char *description)
 {
     GError *error = NULL;
@@ -656,7 +667,7 @@ GST_START_TEST(nothing_leaks_over_a_hundred_runs)
 {
     GstElement *sink = pipeline_new("videotestsrc ! " CAPS " ! framebussink name=s bus=b");
     GstElement *source = pipeline_new("framebussrc name=r bus=b ! fakesink");
-    guint files = 0, threads = 0;
+    guint files = 0, threads = 0, maps = 0;
 
     for (guint i = 0; i < 105; i++) {
         set_state(sink, GST_STATE_PLAYING);
@@ -667,12 +678,14 @@ GST_START_TEST(nothing_leaks_over_a_hundred_runs)
         if (i == 4) {
             files = count_entries("/proc/self/fd");
             threads = count_entries("/proc/self/task");
+            maps = count_maps();
         }
     }
     fail_unless(count_entries("/proc/self/fd") <= files + 4, "%u file descriptors, then %u", files,
                 count_entries("/proc/self/fd"));
     fail_unless(count_entries("/proc/self/task") <= threads + 4, "%u threads, then %u", threads,
                 count_entries("/proc/self/task"));
+    fail_unless(count_maps() <= maps, "%u mappings of buses, then %u", maps, count_maps());
     end(sink);
     end(source);
 }

@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Where frames are copied, and where not."""
-import subprocess
-
 import pytest
-from pipelines import SURE, frames_of, stats_of
+from pipelines import SURE, elements_of, frames_of, need, stats_of
 
 RAW = 'video/x-raw,width=320,height=240,framerate=50/1'
 SOURCE = f'videotestsrc num-buffers=30 ! {RAW},format=I420'
@@ -29,16 +27,6 @@ COPIED = {
     'jpegenc': f'{SOURCE} ! jpegenc',
     'audiotestsrc': 'audiotestsrc num-buffers=30',
 }
-
-
-def need(*elements):
-    for element in elements:
-        if subprocess.run(['gst-inspect-1.0', '--exists', element]).returncode:
-            pytest.skip(f'no {element} here')
-
-
-def elements_of(description):
-    return [word for word in description.replace('!', ' ').split() if '=' not in word and '/' not in word]
 
 
 @pytest.mark.parametrize('description', IN_PLACE.values(), ids=IN_PLACE)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What is no raw picture travels too, with its caps."""
 import pytest
-from pipelines import SURE, frames_of, stats_of
+from pipelines import SURE, elements_of, frames_of, need, stats_of
 
 RAW = 'video/x-raw,format=I420,width=320,height=240,framerate=50/1'
 DELTA_UNIT = 0x2000
@@ -11,6 +11,7 @@ DELTA_UNIT = 0x2000
 STREAMS = {
     'image/jpeg': (f'videotestsrc num-buffers=20 ! {RAW} ! jpegenc', False),
     'video/x-h264': (f'videotestsrc num-buffers=20 ! {RAW} ! x264enc', True),
+    'video/x-h265': (f'videotestsrc num-buffers=20 ! {RAW} ! x265enc ! h265parse', True),
     'video/x-vp8': (f'videotestsrc num-buffers=20 ! {RAW} ! vp8enc deadline=1', True),
     'audio/x-raw': ('audiotestsrc num-buffers=20 ! audio/x-raw,format=S16LE,rate=48000,channels=2', False),
     'application/x-rtp': (f'videotestsrc num-buffers=10 ! {RAW} ! jpegenc '
@@ -21,6 +22,7 @@ STREAMS = {
 @pytest.mark.parametrize('media', STREAMS)
 def test_payloads_arrive_unchanged(launch, sums, tmp_path, media):
     source, beforehand = STREAMS[media]
+    need(*elements_of(source))
     if beforehand:
         maker = launch(f'{source} ! matroskamux ! filesink location={tmp_path}/stream.mkv')
         assert maker.finish(30) == 0, maker.report()

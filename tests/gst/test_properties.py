@@ -2,7 +2,10 @@
 """Properties, and what a slow pipeline sees of them."""
 import grp
 import os
+import signal
 import stat
+
+import pytest
 
 from pipelines import frames_of, stats_of
 
@@ -47,6 +50,23 @@ def test_missed_frames_are_marked(launch, sums):
     stats = stats_of(counted, 'framebussrc')
     assert stats['missed'] > 50
     assert stats['delivered'] + stats['missed'] <= 150
+
+
+@pytest.mark.parametrize('history', (1, 7))
+def test_a_reader_that_lags_behind_has_the_history(launch, sums, history):
+    """Stopped until the writer is gone, it finds the last frames and nothing older."""
+    reader = sums('framebussrc bus=b ! fakesink')
+    writer = launch(f'videotestsrc num-buffers=200 ! {RAW} ! framebussink bus=b history={history} wait-for-connection=true')
+    reader.until(lambda: len(frames_of(reader)) >= 2, what='two frames')
+    reader.send_signal(signal.SIGSTOP)
+    seen = len(frames_of(reader))
+    assert writer.finish(30) == 0, writer.report()
+    reader.send_signal(signal.SIGCONT)
+    assert reader.finish(30) == 0, reader.err()
+    last = [frame.offset for frame in frames_of(reader)[-history:]]
+    assert last == list(range(200 - history, 200))
+    # One may have been on its way when the reader was stopped.
+    assert len(frames_of(reader)) <= seen + history + 1
 
 
 def test_latest_is_newer_than_live(launch, sums):
