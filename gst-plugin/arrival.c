@@ -56,6 +56,7 @@ static GstClockTime usual_age(const struct arrival *arrival)
     return most[count > 4 * STRAGGLERS ? STRAGGLERS : 0];
 }
 
+/* The age at publication, not at arrival: downstream that blocks would push up what it waits for itself. */
 static gboolean learn_latency(struct arrival *arrival, const struct framebus_frame *frame,
                               GstClockTime duration)
 {
