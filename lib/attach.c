@@ -13,11 +13,12 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#define ANSWER_TIME     (5 * NS_PER_S)
-#define KNOCK_TIME      (100 * NS_PER_MS) /* in connect(), which no cancel fd interrupts */
-#define HANG_UP_MS      1000
-#define MESSAGES_A_LOOK 16
-#define SNUB_PAUSE      (10 * NS_PER_MS)
+#define ANSWER_TIME       (5 * NS_PER_S)
+#define KNOCK_TIME        (100 * NS_PER_MS) /* in connect(), which no cancel fd interrupts */
+#define HANG_UP_MS        1000
+#define MESSAGES_A_LOOK   16
+#define SNUB_PAUSE        (10 * NS_PER_MS)
+#define RINGS_FOR_NOTHING 1000
 
 /* No bus publishes as many frames; sums of two of these do not overflow. */
 #define COUNT_MAX (UINT64_C(1) << 62)
@@ -47,7 +48,9 @@ static void link_unref(struct link *link)
     if (!link || !unref(&link->refs))
         return;
     fork_leave(&link->fork);
-    link_forget(&link->fork);
+    if (link->bell >= 0)
+        close(link->bell);
+    connection_close(link->socket); /* with whatever its writer still sent */
     free(link);
 }
 
@@ -116,6 +119,7 @@ void attach_detach(struct framebus_reader *rd)
     enter(rd, READER_DETACHED, NULL);
     rd->hung_up = false;
     rd->has_expected = false; /* another writer counts from the beginning */
+    rd->rings_for_nothing = 0;
 }
 
 /* ---- arriving ---- */
@@ -144,9 +148,9 @@ static int say_hello(struct framebus_reader *rd, int64_t deadline)
     m.delivery = rd->wanted;
     memcpy(m.label, rd->label, sizeof m.label);
     r = connection_send(link->socket, &m, NULL, 0);
-    if (r) {
+    if (r && r != -EPIPE && r != -ECONNRESET) { /* these have left an answer, perhaps */
         link_unref(link);
-        return r == -EPIPE || r == -ECONNRESET ? -ECONNREFUSED : r;
+        return r;
     }
     rd->answer_deadline = deadline_in(ANSWER_TIME);
     enter(rd, READER_GREETING, link);
@@ -307,6 +311,8 @@ static int on_refused(struct framebus_reader *rd, const struct message_refused *
 int attach_hear(struct framebus_reader *rd)
 {
     /* Not without end: the caller has a deadline, and somebody may just go on talking. */
+    rd->heard_ns = rd->seen_ns;
+    rd->unheard = 0;
     for (int heard = 0; heard < MESSAGES_A_LOOK; heard++) {
         int fds[MESSAGE_FDS_MAX];
         unsigned fd_count = 0;
@@ -356,6 +362,7 @@ int attach_hear(struct framebus_reader *rd)
         }
         if (r)
             return r;
+        rd->rings_for_nothing = 0;
     }
     return 0;
 }
@@ -394,6 +401,9 @@ static int wait_for_bell(struct framebus_reader *rd, int64_t deadline)
     /* The writer chose what its own event says; so nothing is believed, everything looked at. */
     if (rd->cancel_fd >= 0 && fd_is_readable(rd->cancel_fd))
         return cancelled(rd);
+    /* A bell that never falls silent would keep us, and whoever polls it, running for ever. */
+    if (n > 0 && ++rd->rings_for_nothing > RINGS_FOR_NOTHING)
+        return fail(-EBADMSG, "the bell of bus \"%s\" rings without end, for nothing", rd->place.name);
     return attach_hear(rd);
 }
 
@@ -456,8 +466,11 @@ static int wait_for_answer(struct framebus_reader *rd, int64_t deadline)
     int r = attach_wait_for_fd(rd, rd->link->socket, deadline);
     if (!r)
         r = attach_hear(rd);
-    if (!r && rd->hung_up && rd->state == READER_GREETING) { /* else its last frames are here */
-        /* A writer that dies in this moment, or somebody who plays tricks: do not spin. */
+    bool crowded = r == -EAGAIN;
+    if (crowded || (!r && rd->hung_up && rd->state == READER_GREETING)) { /* else its last frames are here */
+        /* Too many at the door, a writer that dies in this moment, or somebody who plays tricks: do
+         * not spin. */
+        rd->crowded = crowded;
         attach_wait_for_fd(rd, -1, earlier(deadline, deadline_in(SNUB_PAUSE)));
         r = -EPIPE;
     }
@@ -497,6 +510,9 @@ int attach_first(struct framebus_reader *rd, int64_t wait)
             return no_answer(rd);
         if (r && r != -EPIPE)
             return r;
+        if (r && rd->crowded && deadline_passed(patience))
+            return fail(-EAGAIN, "bus \"%s\" is crowded: its writer has no time for another reader now",
+                        rd->place.name);
         if (r && deadline_passed(patience) && deadline_passed(deadline))
             return fail(-ENOENT, "bus \"%s\" has no writer (who listens at %s hangs up)", rd->place.name,
                         rd->place.path);

@@ -12,6 +12,17 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83
+#endif
+
+/* The kernel passes no more at once (SCM_MAX_FD). With room for all, none is closed by the kernel on
+ * our behalf, at its leisure. */
+#define PASSED_MAX 253
+
+/* As many messages as fit any socket's buffer. */
+#define DRAIN_MAX 1024
+
 /* What each message is made of: bytes, and whether more may follow (INFO_REPLY's tail). */
 static const struct {
     uint16_t size;
@@ -120,7 +131,10 @@ void connection_refuse(int socket, int error, const char *text)
     connection_send(socket, &m, NULL, 0);
 }
 
-/* Takes the fds out of a control message; those that do not fit are closed. Returns how many came. */
+/*
+ * Takes the fds out of a control message; those that do not fit are closed. Returns how many came.
+ * None of them keeps us waiting when it is closed: a TCP socket would, for as long as SO_LINGER says.
+ */
 static unsigned take_fds(struct msghdr *header, int *fds, unsigned room)
 {
     unsigned count = 0;
@@ -131,6 +145,7 @@ static unsigned take_fds(struct msghdr *header, int *fds, unsigned room)
         for (size_t i = 0; i < n; i++) {
             int fd;
             memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
+            setsockopt(fd, SOL_SOCKET, SO_LINGER, &(struct linger){0}, sizeof(struct linger));
             if (count < room)
                 fds[count] = fd;
             else
@@ -162,35 +177,69 @@ int connection_receive(int socket, union message *message, int *fds, unsigned *f
 {
     union {
         struct cmsghdr align;
-        char space[CMSG_SPACE(MESSAGE_FDS_MAX * sizeof(int))];
+        char space[CMSG_SPACE(PASSED_MAX * sizeof(int))];
     } control;
     struct iovec part = {.iov_base = message, .iov_len = sizeof *message};
-    struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1};
-    if (fds) {
-        header.msg_control = control.space;
-        header.msg_controllen = sizeof control.space;
-    }
+    struct msghdr header = {.msg_iov = &part,
+                            .msg_iovlen = 1,
+                            .msg_control = control.space,
+                            .msg_controllen = sizeof control.space};
     ssize_t size;
     do
         size = recvmsg(socket, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     while (size < 0 && errno == EINTR);
     if (size < 0)
         return -errno;
-    unsigned count = fds ? take_fds(&header, fds, MESSAGE_FDS_MAX) : 0;
+    unsigned room = fds ? MESSAGE_FDS_MAX : 0;
+    unsigned count = take_fds(&header, fds, room);
     if (size == 0 && !count && !(header.msg_flags & MSG_CTRUNC))
         return 0; /* an empty message looks like the end, and nobody sends one */
 
     int r = check_message(&header, &message->head, (size_t)size);
-    if (r > 0 && count > MESSAGE_FDS_MAX)
-        r = fail(-EPROTO, "a message with %u file descriptors", count);
+    if (r > 0 && count > room)
+        r = fail(-EPROTO, "a message with %u file descriptors that nobody asked for", count);
     if (r < 0) {
-        for (unsigned i = 0; i < count && i < MESSAGE_FDS_MAX; i++)
+        for (unsigned i = 0; i < count && i < room; i++)
             close(fds[i]);
         count = 0;
     }
     if (fd_count)
         *fd_count = count;
     return r;
+}
+
+bool connection_take_no_fds(int socket)
+{
+    return !setsockopt(socket, SOL_SOCKET, SO_PASSRIGHTS, &(int){0}, sizeof(int));
+}
+
+/* In place of the kernel, which would close the fds in the messages one by one. */
+static void drain(int socket)
+{
+    union {
+        struct cmsghdr align;
+        char space[CMSG_SPACE(PASSED_MAX * sizeof(int))];
+    } control;
+    for (int i = 0; i < DRAIN_MAX; i++) {
+        char byte;
+        struct iovec part = {.iov_base = &byte, .iov_len = 1};
+        struct msghdr header = {.msg_iov = &part,
+                                .msg_iovlen = 1,
+                                .msg_control = control.space,
+                                .msg_controllen = sizeof control.space};
+        ssize_t size = recvmsg(socket, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+        if (size < 0 && errno != EINTR && errno != ECONNRESET)
+            return;
+        if (size >= 0 && !take_fds(&header, NULL, 0) && !size)
+            return; /* the end */
+    }
+}
+
+void connection_close(int socket)
+{
+    connection_take_no_fds(socket);
+    drain(socket);
+    close(socket);
 }
 
 bool fd_is_readable(int fd)

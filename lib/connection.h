@@ -45,6 +45,12 @@ void connection_refuse(int socket, int error, const char *text);
  */
 int connection_receive(int socket, union message *message, int *fds, unsigned *fd_count);
 
+/* No fds will come through this socket. False if the kernel, before 6.16, cannot do that. */
+bool connection_take_no_fds(int socket);
+
+/* Closes a socket, and what is still under way to it. */
+void connection_close(int socket);
+
 /* True if a read would not block; false for -1. */
 bool fd_is_readable(int fd);
 

@@ -23,10 +23,6 @@
 #define LOCK_PAUSE     (5 * NS_PER_MS)
 #define BACKLOG        64
 
-#ifndef SO_PASSRIGHTS
-#define SO_PASSRIGHTS 83
-#endif
-
 /* ---- where things are ---- */
 
 /* *in_tmp: it is the last resort, where somebody else may have been before us. */
@@ -270,7 +266,7 @@ int claim_listen(struct bus_claim *claim, const struct bus_place *place, mode_t 
     }
     /* A file descriptor that a stranger attaches to a message could make closing it slow; kernels
      * before 6.16 cannot refuse them. */
-    setsockopt(claim->listener, SOL_SOCKET, SO_PASSRIGHTS, &(int){0}, sizeof(int));
+    connection_take_no_fds(claim->listener);
     if ((group != (gid_t)-1 &&
          fchownat(claim->directory, temporary, (uid_t)-1, group, AT_SYMLINK_NOFOLLOW)) ||
         fchmodat(claim->directory, temporary, mode, 0) ||

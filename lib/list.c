@@ -138,7 +138,7 @@ static int ask(struct framebus_bus_info *info, const struct bus_place *place)
         r = 0;
         if (type == MESSAGE_INFO_REPLY && !(r = info_load(info, &answer->info)))
             info->state = FRAMEBUS_BUS_LIVE;
-        else if (type == MESSAGE_REFUSED)
+        else if (type == MESSAGE_REFUSED && answer->refused.error != EAGAIN) /* else it has no time */
             info->state = FRAMEBUS_BUS_DENIED;
     }
     free(answer);

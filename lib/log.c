@@ -2,11 +2,14 @@
 #include "log.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define LINE_MAX_BYTES 512
 
@@ -30,6 +33,28 @@ static int default_level(void)
     return strcmp(wanted, "none") ? FRAMEBUS_LOG_WARNING : -1;
 }
 
+/*
+ * A line goes out while a writer's lock may be held, and whoever reads our standard error may have
+ * stopped: a line that does not fit is left out and counted. Not through stdio, whose lock another
+ * thread may hold that is stuck in just such a write.
+ */
+static void write_line(enum framebus_log_level level, const char *line)
+{
+    static atomic_uint left_out;
+    struct pollfd room = {.fd = STDERR_FILENO, .events = POLLOUT};
+    if (poll(&room, 1, 0) != 1 || !(room.revents & POLLOUT)) {
+        atomic_fetch_add(&left_out, 1);
+        return;
+    }
+    char text[LINE_MAX_BYTES + 80];
+    unsigned missing = atomic_exchange(&left_out, 0);
+    int length = missing ? snprintf(text, sizeof text, "framebus: (%u lines were left out) ", missing)
+                         : snprintf(text, sizeof text, "framebus: ");
+    length += snprintf(text + length, sizeof text - (size_t)length, "%s: %s\n", level_names[level], line);
+    ssize_t written = write(STDERR_FILENO, text, (size_t)length);
+    (void)written; /* there is nobody to tell */
+}
+
 static void deliver(enum framebus_log_level level, const char *line)
 {
     int saved = errno;
@@ -40,7 +65,7 @@ static void deliver(enum framebus_log_level level, const char *line)
     if (handler)
         handler(level, line, user);
     else if ((int)level <= default_level())
-        fprintf(stderr, "framebus: %s: %s\n", level_names[level], line);
+        write_line(level, line);
     errno = saved;
 }
 

@@ -65,8 +65,12 @@ struct framebus_reader {
     bool hung_up;     /* the writer is gone; its last frames may still be here */
     bool quota_asked; /* and not answered yet: one QUOTA at a time is under way */
     int final_error;  /* every further next returns this */
+    bool crowded;     /* the writer's last word: too many connections */
     uint32_t pools;
-    uint64_t expected; /* sequence of the next frame, if none is missed */
+    uint32_t rings_for_nothing; /* one after the other */
+    uint32_t unheard;           /* frames taken since the socket was looked at ... */
+    int64_t seen_ns, heard_ns;  /* ... the last one's publication, and what it was at that look */
+    uint64_t expected;          /* sequence of the next frame, if none is missed */
     bool has_expected;
     int64_t answer_deadline;
 

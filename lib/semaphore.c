@@ -27,21 +27,25 @@ int bell_create(int *event, int *wait)
     return fail(error, "cannot make a bell for a reader: %s", strerror(-error));
 }
 
-bool bell_ring(int event, uint32_t *strikes)
+bool bell_ring(int event, uint32_t *strikes, bool weigh)
 {
     /* Wall-clock time comes without a system call but also passes while whoever we woke runs in our
      * place; so it only decides whether the next ring is measured in processor time. */
+    weigh = weigh || *strikes;
     int64_t wall = clock_now();
-    int64_t cpu = *strikes ? clock_thread_cpu() : 0;
+    int64_t cpu = weigh ? clock_thread_cpu() : 0;
     uint64_t one = 1;
     ssize_t written = write(event, &one, sizeof one);
     (void)written; /* fails only when the counter is full, and then the bell has been rung */
 
-    if (!*strikes) {
+    if (!weigh) {
         *strikes = clock_now() - wall > BELL_LIMIT_NS;
         return true;
     }
     int64_t cost = (clock_thread_cpu() - cpu) / BELL_LIMIT_NS;
-    *strikes = cost ? *strikes + (cost < BELL_STRIKES ? (uint32_t)cost : BELL_STRIKES) : *strikes - 1;
+    if (cost)
+        *strikes += cost <= BELL_STRIKES ? (uint32_t)cost : BELL_STRIKES + 1;
+    else if (*strikes)
+        --*strikes;
     return *strikes <= BELL_STRIKES;
 }

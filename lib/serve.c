@@ -18,19 +18,20 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define GREETING_TIME   (2 * NS_PER_S)
-#define ACCEPTS_A_LOOK  16
-#define MESSAGES_A_LOOK 8
-#define EVENTS_A_LOOK   32
-#define PEERS_MAX       2048
-#define PEERS_OF_A_USER 1024
-#define STRANGERS_MAX   64  /* connected and not a word yet */
-#define BELLS_A_NAP     16  /* a reader rings once for each time that we begin to wait */
-#define TALK_A_SECOND   100 /* messages of any other kind */
-
-#ifndef SO_PASSRIGHTS
-#define SO_PASSRIGHTS 83
-#endif
+#define GREETING_TIME       (2 * NS_PER_S)
+#define ACCEPTS_A_LOOK      16
+#define MESSAGES_A_LOOK     8
+#define EVENTS_A_LOOK       32
+#define PEERS_MAX           2048
+#define PEERS_OF_A_USER     1024
+#define STRANGERS_MAX       256 /* connected and not a word yet */
+#define STRANGERS_OF_A_USER 64
+#define BELLS_A_NAP         16   /* a reader rings once for each time that we begin to wait */
+#define TALK_A_SECOND       100  /* messages of any other kind */
+#define TALK_OF_A_USER      1000 /* the same, of all its processes together ... */
+#define TALK_FREE           10   /* ... but those who said no more than this are not to blame */
+#define LINES_A_SECOND      50   /* about strangers, who may come back without end */
+#define DEAF_TIME           (100 * NS_PER_MS)
 
 static struct peer *peer_of(struct slots_reader *reader)
 {
@@ -47,6 +48,7 @@ static int open_spare(void)
 int serve_open(struct framebus_writer *w)
 {
     w->spare = open_spare();
+    w->last_look = clock_now();
     w->epoll = epoll_create1(EPOLL_CLOEXEC);
     w->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     struct epoll_event interest = {.events = EPOLLIN};
@@ -54,6 +56,16 @@ int serve_open(struct framebus_writer *w)
         epoll_ctl(w->epoll, EPOLL_CTL_ADD, w->claim.listener, &interest))
         return fail(-errno, "cannot serve bus \"%s\": %s", w->place.name, strerror(errno));
     return 0;
+}
+
+/* Without fds for those who knock the listener would be readable for ever, and who polls us would spin. */
+static void set_deaf(struct framebus_writer *w, bool deaf)
+{
+    struct epoll_event interest = {.events = deaf ? 0 : EPOLLIN};
+    if (w->deaf == deaf || epoll_ctl(w->epoll, EPOLL_CTL_MOD, w->claim.listener, &interest))
+        return;
+    w->deaf = deaf;
+    w->deaf_until = w->last_look + DEAF_TIME;
 }
 
 void serve_wake(struct framebus_writer *w)
@@ -91,10 +103,24 @@ static void drop(struct framebus_writer *w, struct peer *peer)
     /* close() alone is not enough: a child between fork() and exec has a copy, and with that the epoll
      * set would go on telling of a peer that is freed. */
     epoll_ctl(w->epoll, EPOLL_CTL_DEL, peer->socket, NULL);
-    close(peer->socket);
+    connection_close(peer->socket);
     if (peer->bell >= 0)
         close(peer->bell);
+    set_deaf(w, false); /* these fds are free again */
     serve_wake(w);
+}
+
+/* May another line be written that a stranger has caused? */
+static bool may_complain(struct framebus_writer *w)
+{
+    if (w->last_look - w->lines_since > NS_PER_S) {
+        w->lines_since = w->last_look;
+        w->lines = 0;
+    }
+    if (++w->lines == LINES_A_SECOND)
+        log_line(FRAMEBUS_LOG_WARNING, "bus \"%s\": strangers misbehave so often that not all is told",
+                 w->place.name);
+    return w->lines < LINES_A_SECOND;
 }
 
 /* Throws a peer out, with one line in the log and one to the peer. */
@@ -110,8 +136,9 @@ static void evict(struct framebus_writer *w, struct peer *peer, int error, const
     va_start(args, text);
     vsnprintf(reason, sizeof reason, text, args);
     va_end(args);
-    log_line(FRAMEBUS_LOG_WARNING, "bus \"%s\": process %d (%s) was thrown out: %s", w->place.name,
-             (int)peer->pid, peer->label, reason);
+    if (peer->state == PEER_READER || may_complain(w))
+        log_line(FRAMEBUS_LOG_WARNING, "bus \"%s\": process %d (%s) was thrown out: %s", w->place.name,
+                 (int)peer->pid, peer->label, reason);
     w->evicted++;
     connection_refuse(peer->socket, error, reason);
     drop(w, peer);
@@ -173,13 +200,13 @@ void serve_expel(struct framebus_writer *w)
     }
 }
 
-void serve_ring(struct framebus_writer *w, struct pool *pool)
+void serve_ring(struct framebus_writer *w, struct pool *pool, bool weigh)
 {
     struct slots_reader *next;
     for (struct slots_reader *r = pool->slots.readers; r; r = next) {
         next = r->next;
         struct peer *peer = peer_of(r);
-        if (semaphore_must_ring(&r->page->sleeps, &r->rung) && !bell_ring(peer->bell, &peer->strikes))
+        if (semaphore_must_ring(&r->page->sleeps, &r->rung) && !bell_ring(peer->bell, &peer->strikes, weigh))
             evict(w, peer, -EBUSY, "waking it takes too long: too many wait on its bell");
     }
 }
@@ -206,26 +233,60 @@ static bool may_read(const struct framebus_writer *w, int socket, const struct c
     return false;
 }
 
-/* What keeps this one from being let in; NULL: nothing. */
-static const char *objection(struct framebus_writer *w, int socket, const struct connection_peer *who)
+/*
+ * Makes room for another stranger. One that means well has said HELLO before it is accepted, or will
+ * at once; so it is the one that has been silent longest who goes, and is told to try again. A user
+ * with many of them loses its own.
+ */
+static void limit_strangers(struct framebus_writer *w, uid_t uid)
 {
-    size_t of_user = 0, strangers = 0;
-    int64_t now = clock_now();
+    struct peer *oldest = NULL, *oldest_of_user = NULL;
+    size_t strangers = 0, of_user = 0;
     for (size_t i = 0; i < w->peer_count; i++) {
         struct peer *p = w->peers[i];
-        if (p->state == PEER_GREETING && now > p->deadline)
+        if (p->state != PEER_GREETING)
+            continue;
+        if (w->last_look > p->deadline) {
             drop(w, p);
-        of_user += p->state != PEER_GONE && p->uid == who->uid;
-        strangers += p->state == PEER_GREETING;
+            continue;
+        }
+        strangers++;
+        if (!oldest || p->deadline < oldest->deadline)
+            oldest = p;
+        if (p->uid != uid)
+            continue;
+        of_user++;
+        if (!oldest_of_user || p->deadline < oldest_of_user->deadline)
+            oldest_of_user = p;
     }
-    if (!may_read(w, socket, who))
-        return "you may not read this bus";
-    if (w->peer_count >= PEERS_MAX || of_user >= PEERS_OF_A_USER || strangers >= STRANGERS_MAX)
-        return "too many connections";
-    return NULL;
+    struct peer *loser = of_user >= STRANGERS_OF_A_USER ? oldest_of_user
+                         : strangers >= STRANGERS_MAX   ? oldest
+                                                        : NULL;
+    if (!loser)
+        return;
+    connection_refuse(loser->socket, -EAGAIN, "too many connections that say nothing");
+    drop(w, loser);
 }
 
-static int add_peer(struct framebus_writer *w, int socket, const struct connection_peer *who)
+/* What keeps this one from being let in; 0: nothing. */
+static int objection(struct framebus_writer *w, int socket, const struct connection_peer *who,
+                     const char **why)
+{
+    *why = "you may not read this bus";
+    if (!may_read(w, socket, who))
+        return -EACCES;
+    limit_strangers(w, who->uid);
+    size_t all = 0, of_user = 0;
+    for (size_t i = 0; i < w->peer_count; i++) {
+        all += w->peers[i]->state != PEER_GONE;
+        of_user += w->peers[i]->state != PEER_GONE && w->peers[i]->uid == who->uid;
+    }
+    *why = "too many connections";
+    return all >= PEERS_MAX || of_user >= PEERS_OF_A_USER ? -EAGAIN : 0;
+}
+
+static int add_peer(struct framebus_writer *w, struct peer **added, int socket,
+                    const struct connection_peer *who)
 {
     if (w->peer_count == w->peer_room) {
         size_t room = w->peer_room ? 2 * w->peer_room : 16;
@@ -252,22 +313,29 @@ static int add_peer(struct framebus_writer *w, int socket, const struct connecti
         free(peer);
         return error;
     }
-    w->peers[w->peer_count++] = peer;
+    w->peers[w->peer_count++] = *added = peer;
     return 0;
 }
 
 /* Without an fd to accept it with, a connection would stay in the backlog and wake us for ever. */
 static void turn_away_without_fds(struct framebus_writer *w)
 {
-    log_line(FRAMEBUS_LOG_WARNING, "bus \"%s\": no file descriptors left for another reader", w->place.name);
+    if (may_complain(w))
+        log_line(FRAMEBUS_LOG_WARNING, "bus \"%s\": no file descriptors left for another reader",
+                 w->place.name);
     close(w->spare);
+    w->spare = -1;
     int fd = accept4(w->claim.listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    if (fd >= 0) {
-        connection_refuse(fd, -EMFILE, "the writer has no file descriptors left");
-        close(fd);
-    }
-    w->spare = open_spare();
+    if (fd < 0)
+        return; /* another thread was quicker, and has the spare one now */
+    connection_refuse(fd, -EMFILE, "the writer has no file descriptors left");
+    /* In one step, lest that happens here. */
+    w->spare = dup3(w->wake, fd, O_CLOEXEC);
+    if (w->spare < 0)
+        connection_close(fd);
 }
+
+static void listen_to(struct framebus_writer *w, struct peer *peer);
 
 static void accept_some(struct framebus_writer *w)
 {
@@ -275,20 +343,32 @@ static void accept_some(struct framebus_writer *w)
         w->spare = open_spare();
     for (int i = 0; i < ACCEPTS_A_LOOK; i++) {
         int fd = accept4(w->claim.listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-        if (fd < 0 && (errno == EMFILE || errno == ENFILE) && w->spare >= 0)
-            turn_away_without_fds(w);
-        if (fd < 0 && (errno == EAGAIN || errno == EMFILE || errno == ENFILE || errno == ENOMEM))
+        if (fd < 0 && (errno == EMFILE || errno == ENFILE)) {
+            if (w->spare >= 0)
+                turn_away_without_fds(w);
+            if (w->spare >= 0)
+                continue;
+            set_deaf(w, true);
+            return;
+        }
+        if (fd < 0 && (errno == EAGAIN || errno == ENOMEM || errno == ENOBUFS))
             return;
         if (fd < 0)
             continue;
-        setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &(int){0}, sizeof(int));
+        connection_take_no_fds(fd);
         struct connection_peer who;
-        const char *why = connection_get_peer(fd, &who) ? "who are you?" : objection(w, fd, &who);
-        if (!why && add_peer(w, fd, &who))
+        struct peer *peer = NULL;
+        const char *why = "who are you?";
+        int r = connection_get_peer(fd, &who);
+        if (!r)
+            r = objection(w, fd, &who, &why);
+        if (!r && (r = add_peer(w, &peer, fd, &who)))
             why = "the writer is out of memory";
-        if (why) {
-            connection_refuse(fd, -EACCES, why);
-            close(fd);
+        if (r) {
+            connection_refuse(fd, r, why);
+            connection_close(fd);
+        } else {
+            listen_to(w, peer); /* its HELLO is here already, as a rule */
         }
     }
 }
@@ -539,6 +619,16 @@ static void on_message(struct framebus_writer *w, struct peer *peer, int type)
     evict(w, peer, -EPROTO, "it sends a message of type %d that does not belong here", type);
 }
 
+/* What this user's processes have said in this second, with this message. Users that share an entry
+ * take turns in it. */
+static uint32_t count_talk(struct framebus_writer *w, uid_t uid)
+{
+    struct talk *talk = &w->talk[uid % TALK_USERS];
+    if (talk->uid != uid || w->last_look - talk->since > NS_PER_S)
+        *talk = (struct talk){.uid = uid, .since = w->last_look};
+    return ++talk->messages;
+}
+
 /* A flood of messages would take the lock from those who publish. */
 static bool may_speak(struct framebus_writer *w, struct peer *peer, int type)
 {
@@ -547,11 +637,16 @@ static bool may_speak(struct framebus_writer *w, struct peer *peer, int type)
             peer->bells = w->naps;
         return ++peer->bells - w->naps <= BELLS_A_NAP;
     }
+    if (type == MESSAGE_NEXT)
+        return true; /* one for each pool that we make, or it is thrown out anyway */
     if (w->last_look - peer->since > NS_PER_S) {
         peer->since = w->last_look;
         peer->messages = 0;
     }
-    return ++peer->messages <= TALK_A_SECOND;
+    peer->messages++;
+    uint32_t of_user = count_talk(w, peer->uid);
+    uint32_t innocent = peer->state == PEER_READER ? TALK_FREE : 1; /* strangers come back as others */
+    return peer->messages <= TALK_A_SECOND && (of_user <= TALK_OF_A_USER || peer->messages <= innocent);
 }
 
 static void listen_to(struct framebus_writer *w, struct peer *peer)
@@ -579,6 +674,8 @@ int serve_look(struct framebus_writer *w)
 {
     struct epoll_event events[EVENTS_A_LOOK];
     w->last_look = clock_now();
+    if (w->deaf && w->last_look >= w->deaf_until)
+        set_deaf(w, false);
     int n = epoll_wait(w->epoll, events, EVENTS_A_LOOK, 0);
     if (n < 0)
         return errno == EINTR ? 0

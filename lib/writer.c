@@ -126,7 +126,7 @@ static void retire(struct framebus_writer *w, enum layout_state state)
     w->pool = NULL;
     w->sequence += pool->slots.published;
     store_ordered(&pool->slots.index->state, state);
-    serve_ring(w, pool);
+    serve_ring(w, pool, true);
     serve_wake(w);
     region_withdraw(&pool->region);
     region_forget(&pool->region);
@@ -587,9 +587,10 @@ int framebus_writer_publish(struct framebus_writer *w, struct framebus_frame *fr
         .crop_height = frame->crop.height,
     };
     slots_publish(&pool->slots, frame->slot, &record);
-    serve_ring(w, pool);
+    bool look = now - w->last_look >= LOOK_INTERVAL;
+    serve_ring(w, pool, look);
     note_rate(w, now);
-    if (now - w->last_look >= LOOK_INTERVAL)
+    if (look)
         serve_look(w); /* a failure here is dispatch's to tell */
     return unlock(w, 0);
 }

@@ -53,6 +53,15 @@ struct peer {
     char label[FRAMEBUS_LABEL_MAX + 1];
 };
 
+/* What a user's processes said lately. */
+struct talk {
+    uid_t uid;
+    uint32_t messages; /* since ... */
+    int64_t since;
+};
+
+#define TALK_USERS 64
+
 struct framebus_writer {
     struct fork_node fork;
     pthread_mutex_t lock;   /* guards everything below */
@@ -85,11 +94,16 @@ struct framebus_writer {
     int epoll; /* listener and peers: framebus_writer_fd() */
     int wake;  /* eventfd: tells the thread that polls for readers to look again */
     int spare; /* an fd to give up when there are no more, so that accept() never spins */
+    bool deaf; /* the listener is not listened to until ... */
+    int64_t deaf_until;
     struct peer **peers;
     size_t peer_count, peer_room;
     bool have_gone;  /* some peer is PEER_GONE */
     uint64_t quotas; /* sum over the readers */
     uint64_t evicted;
+    struct talk talk[TALK_USERS]; /* at uid % TALK_USERS */
+    uint32_t lines;               /* in the log about strangers, since ... */
+    int64_t lines_since;
     bool polling;     /* a thread waits for readers in poll() */
     uint32_t waiting; /* threads that wait for readers */
     uint32_t naps;    /* how often one began to */
@@ -119,8 +133,8 @@ int serve_look(struct framebus_writer *w);
 /* Sends the present pool to the readers that wait for one. */
 void serve_offer(struct framebus_writer *w);
 
-/* P3 of `filled`: wakes the readers in a pool that sleep. */
-void serve_ring(struct framebus_writer *w, struct pool *pool);
+/* P3 of `filled`: wakes the readers in a pool that sleep; `weigh` as for bell_ring(). */
+void serve_ring(struct framebus_writer *w, struct pool *pool, bool weigh);
 
 /* A thread that waits for readers looks again. */
 void serve_wake(struct framebus_writer *w);

@@ -67,13 +67,15 @@ enum framebus_log_level {
 };
 
 /** Receives one line of log without a newline. Called from whatever thread logs, perhaps with
- *  locks of the library held: it must not call framebus functions. */
+ *  locks of the library held: it must not call framebus functions, and while it blocks the bus may
+ *  stand still. */
 typedef void (*framebus_log_handler)(enum framebus_log_level level, const char *line, void *user);
 
 /**
  * Sends the log of the whole process to a handler. NULL restores the default: standard error, down
  * to warnings, or down to the level that the environment variable FRAMEBUS_LOG names (error,
- * warning, info, debug, none). With a handler all levels are delivered. Any thread; does not block.
+ * warning, info, debug, none), which never blocks: what a full pipe has no room for is left out
+ * and counted. With a handler all levels are delivered. Any thread; does not block.
  */
 FRAMEBUS_API void framebus_set_log_handler(framebus_log_handler handler, void *user);
 
@@ -386,7 +388,8 @@ struct framebus_reader;
  * it returns at once and next does the waiting. *reader is NULL on failure.
  *
  * -ENOENT: no writer. -EACCES: not allowed (the sentence says who is). -EBUSY: the bus has no slots
- * left for this quota. -EPROTONOSUPPORT: the writer speaks another version of the protocol.
+ * left for this quota. -EAGAIN: so many others knock that the writer had no time for us in 5 s.
+ * -EPROTONOSUPPORT: the writer speaks another version of the protocol.
  * -EOPNOTSUPP: lossless asked of a writer that is not. -ETIMEDOUT: the writer does not answer.
  * -EPROTO, -EBADMSG: what answers is no framebus writer. -EINVAL: name or option. -ECANCELED.
  */
