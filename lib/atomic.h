@@ -60,4 +60,14 @@ static inline uint32_t clear_bits_ordered(shared_u32 *word, uint32_t bits)
     return atomic_fetch_and_explicit(word, ~bits, memory_order_seq_cst);
 }
 
+/* Between two looks at a word that another processor will write. */
+static inline void relax(void)
+{
+#if defined(__i386__) || defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__arm__) || defined(__aarch64__)
+    __asm__ __volatile__("yield");
+#endif
+}
+
 #endif

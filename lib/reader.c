@@ -23,6 +23,10 @@
 /* A writer that publishes faster than we can claim must not keep us from looking at the clock. */
 #define TRIES_A_TAKE 1000
 
+/* No cancel fd is looked at for the longest that a caller may ask for. */
+#define SPIN_MAX      (50 * NS_PER_MS)
+#define LOOKS_A_CLOCK 16
+
 /* ---- taking ---- */
 
 static void reader_unref(struct framebus_reader *rd)
@@ -175,6 +179,26 @@ static bool is_out_of_touch(const struct framebus_reader *rd)
             (rd->unheard && (uint64_t)rd->seen_ns - (uint64_t)rd->heard_ns >= UNHEARD_TIME));
 }
 
+/* Looks for a frame without sleeping while they come briskly, or for as long as the caller wishes. True:
+ * there is something to take. */
+static bool spin(const struct framebus_reader *rd, int64_t began, int64_t timeout)
+{
+    int64_t limit = rd->brisk && rd->spin < SPIN_BRIEF_NS ? SPIN_BRIEF_NS : rd->spin;
+    if (timeout > 0 && timeout < limit)
+        limit = timeout;
+    if (!rd->pool || rd->hung_up || limit <= 0)
+        return false;
+    const struct slots_view *view = &rd->pool->view;
+    do {
+        for (int i = 0; i < LOOKS_A_CLOCK; i++) {
+            if (slots_filled(view, next_number(rd->pool)) || load_relaxed(&view->index->state) != LAYOUT_LIVE)
+                return true;
+            relax();
+        }
+    } while (clock_now() - began < limit);
+    return false;
+}
+
 int framebus_reader_next(struct framebus_reader *rd, struct framebus_frame **frame, int64_t timeout_ns)
 {
     *frame = NULL;
@@ -188,6 +212,7 @@ int framebus_reader_next(struct framebus_reader *rd, struct framebus_frame **fra
                     rd->quota, rd->place.name);
 
     int64_t deadline = -1; /* not looked up yet: the fast path needs no clock */
+    int64_t began = 0;     /* to wait */
     bool asleep = false;   /* S1 and S2 are done */
     bool waited = false;
     for (;;) {
@@ -197,14 +222,19 @@ int framebus_reader_next(struct framebus_reader *rd, struct framebus_frame **fra
         if (!r) {
             if (load_relaxed(&rd->pool->page->sleeps) & 1)
                 semaphore_wake(&rd->pool->page->sleeps); /* S4 */
-            if (waited)
-                rd->heard_ns = rd->seen_ns;
+            if (began)
+                rd->brisk = clock_now() - began < SPIN_BRIEF_NS;
             return 0;
         }
         if (r == -EAGAIN)
             r = move_on(rd);
         if (r == -ENODATA)
             return r;
+        if (!r && !began && timeout_ns) {
+            began = clock_now();
+            if (spin(rd, began, timeout_ns))
+                continue;
+        }
         if (!r && rd->pool && !asleep && !rd->hung_up) {
             semaphore_sleep(&rd->pool->page->sleeps); /* S1; once more around is S2 */
             asleep = true;
@@ -263,6 +293,10 @@ static int take_options(struct framebus_reader *rd, const struct framebus_reader
         return fail(-EINVAL, "cancel fd %d: use 0 for none", o->cancel_fd);
     rd->wanted = rd->delivery = o->delivery;
     rd->wanted_quota = rd->quota = o->quota ? o->quota : DEFAULT_QUOTA;
+    if (o->spin_ns < 0 || o->spin_ns > SPIN_MAX)
+        return fail(-EINVAL, "spinning for %lld ns: use 0 to %lld", (long long)o->spin_ns,
+                    (long long)SPIN_MAX);
+    rd->spin = o->spin_ns;
     rd->follow = o->follow;
     rd->cancel_fd = o->cancel_fd ? o->cancel_fd : -1;
     label_fill(rd->label, o->label);

@@ -54,6 +54,8 @@ struct framebus_reader {
     enum framebus_delivery wanted, delivery;
     uint32_t wanted_quota, quota; /* the second is what the writer granted */
     bool follow;
+    bool brisk;    /* the last frame that was waited for came almost at once */
+    int64_t spin;  /* looks at least so long before it sleeps */
     int cancel_fd; /* -1: none */
     char label[FRAMEBUS_LABEL_MAX + 1];
 

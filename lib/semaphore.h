@@ -21,6 +21,10 @@
 
 #include <stdbool.h>
 
+/* To sleep and be woken costs both sides microseconds. Who was kept waiting for less than this the last
+ * time looks for as long before S1 the next time. */
+#define SPIN_BRIEF_NS 50000
+
 /* S1. The word belongs to the caller. */
 static inline void semaphore_sleep(shared_u32 *sleeps)
 {

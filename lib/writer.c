@@ -227,15 +227,30 @@ static int wait_for_readers(struct framebus_writer *w, int64_t deadline)
     return r;
 }
 
+/* Looks for a moment whether the readers catch up, which is nothing to sleep for. */
+static bool spin(struct framebus_writer *w, lagging *lags, int64_t began)
+{
+    while (laggard(w, lags)) {
+        if (clock_now() - began >= SPIN_BRIEF_NS)
+            return false;
+        relax();
+    }
+    return true;
+}
+
 /* `free` in a lossless writer: waits until no lossless reader lags; those that let the time limit
  * pass become live. */
 static int wait_for_lossless(struct framebus_writer *w, lagging *lags)
 {
-    int64_t deadline = 0;
+    int64_t deadline = 0, began = 0;
     int r = 0;
     while (!r && w->lossless && laggard(w, lags)) {
-        if (!deadline)
+        if (!began) {
+            began = clock_now();
             deadline = deadline_in(w->lossless_timeout);
+            if (w->brisk && spin(w, lags, began))
+                break;
+        }
         shared_u32 *waits = w->pool ? &w->pool->slots.index->waits : NULL;
         struct pool *pool = w->pool;
         w->naps++;
@@ -254,6 +269,8 @@ static int wait_for_lossless(struct framebus_writer *w, lagging *lags)
             pool_unref(pool);
         }
     }
+    if (began)
+        w->brisk = clock_now() - began < SPIN_BRIEF_NS;
     return r;
 }
 

@@ -79,6 +79,7 @@ struct framebus_writer {
     uint32_t max_slots, max_lends;
     bool lossless;
     int64_t lossless_timeout;
+    bool brisk;    /* the last wait for a lossless reader was over almost at once */
     int cancel_fd; /* -1: none */
     char label[FRAMEBUS_LABEL_MAX + 1];
 

@@ -372,6 +372,10 @@ struct framebus_reader_options {
     int cancel_fd;     /* open and next return -ECANCELED while this is readable [0: none]; the
                           caller's, must stay open as long as the reader */
     const char *label; /* shown in listings [the process's name] */
+    int64_t spin_ns;   /* how long next looks for a frame before it sleeps, on a processor of its own: the
+                          wake-up, microseconds for reader and writer, is saved if one comes in that
+                          time; nothing else is noticed in it [0: a few microseconds, while frames come as
+                          quickly as that], up to 50 ms */
 };
 
 /**

@@ -256,6 +256,8 @@ static void options_out_of_range_are_refused_by_name(void)
         {{.quota = 257}, "quota 257"},
         {{.quota = UINT32_MAX}, "quota"},
         {{.cancel_fd = -1}, "cancel fd -1"},
+        {{.spin_ns = -1}, "spinning for -1 ns"},
+        {{.spin_ns = 50 * MS + 1}, "spinning for 50000001 ns"},
     };
     for (size_t i = 0; i < sizeof wrong_readers / sizeof *wrong_readers; i++)
         check_fails(open_reader("bus", &wrong_readers[i].options), EINVAL, wrong_readers[i].word);

@@ -115,8 +115,9 @@ static void a_lossless_reader_misses_nothing_in_very_many_frames(void)
     pid_t writer = start_writer(&writing);
     pid_t readers[2];
     for (int i = 0; i < 2; i++)
-        readers[i] = start_reader(&(struct reading){.options = {.delivery = FRAMEBUS_DELIVERY_LOSSLESS},
-                                                    .tally = &shared->reader[i]});
+        readers[i] = start_reader(
+            &(struct reading){.options = {.delivery = FRAMEBUS_DELIVERY_LOSSLESS, .spin_ns = i * MS},
+                              .tally = &shared->reader[i]});
     shared->go = 1;
     for (int i = 0; i < 2; i++) {
         join(readers[i]);

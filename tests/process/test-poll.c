@@ -299,6 +299,29 @@ static void a_writer_driven_by_poll_serves_and_does_not_spin(void)
     finish(writer, &shared->writer);
 }
 
+static uint64_t sleeps_for_hundred_frames(int64_t spin)
+{
+    const struct writing writing = {.interval_ns = 4 * MS};
+    pid_t writer = start_writer(&writing);
+    pid_t reader = start_reader(&(struct reading){.options = {.spin_ns = spin}});
+    check_soon(shared->reader[0].frames >= 10);
+    uint64_t frames = shared->reader[0].frames, sleeps = sleeps_of(reader);
+    check_soon(shared->reader[0].frames >= frames + 100);
+    sleeps = sleeps_of(reader) - sleeps;
+    frames = shared->reader[0].frames - frames;
+    finish(reader, &shared->reader[0]);
+    finish(writer, &shared->writer);
+    note("%llu sleeps for %llu frames", (unsigned long long)sleeps, (unsigned long long)frames);
+    return 100 * sleeps / frames;
+}
+
+/* Frames every 4 ms are nothing to spin for, unless the caller wants just that. */
+static void a_reader_sleeps_between_frames_unless_it_is_told_to_spin(void)
+{
+    check(sleeps_for_hundred_frames(0) >= 50);
+    check(sleeps_for_hundred_frames(50 * MS) <= 25);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -310,6 +333,7 @@ int main(void)
         PROCESS_TEST(changes_ends_and_death_wake_a_reader_driven_by_poll),
         PROCESS_TEST(a_frame_published_between_looking_and_waiting_wakes),
         PROCESS_TEST(cancelling_wakes_a_reader_driven_by_poll),
+        PROCESS_TEST(a_reader_sleeps_between_frames_unless_it_is_told_to_spin),
         PROCESS_TEST(a_writer_driven_by_poll_serves_and_does_not_spin),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
