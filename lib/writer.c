@@ -31,7 +31,7 @@
 /* A pause longer than this says nothing about the rate. */
 #define RATE_GAP (10 * NS_PER_S)
 
-#define ALL_MEMORY_FLAGS (FRAMEBUS_MEMORY_HUGE_PAGES | FRAMEBUS_MEMORY_LOCKED | FRAMEBUS_MEMORY_PREFAULT)
+#define ALL_MEMORY_FLAGS (FRAMEBUS_MEMORY_HUGE_PAGES | FRAMEBUS_MEMORY_LOCKED)
 
 /* ---- pools ---- */
 

@@ -256,7 +256,6 @@ enum framebus_delivery {
 enum framebus_memory_flag {
     FRAMEBUS_MEMORY_HUGE_PAGES = 1 << 0, /* memfd, sysv: use huge pages, fail if there are none */
     FRAMEBUS_MEMORY_LOCKED = 1 << 1,     /* mlock slots in the writer as they come into use */
-    FRAMEBUS_MEMORY_PREFAULT = 1 << 2,   /* map a slot's pages at once when it comes into use */
 };
 
 struct framebus_writer_options {

@@ -6,8 +6,13 @@
 
 #include <inttypes.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/shm.h>
 #include <sys/stat.h>
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
 
 #define SIZE (UINT64_C(1) << 20)
 
@@ -237,7 +242,7 @@ static bool can_lock(void)
 static void reserved_memory_can_be_locked(void **state)
 {
     struct region_wish wish = wish_for(*(enum framebus_memory *)*state);
-    wish.flags = FRAMEBUS_MEMORY_LOCKED | FRAMEBUS_MEMORY_PREFAULT;
+    wish.flags = FRAMEBUS_MEMORY_LOCKED;
     struct region region;
     char flags[512];
     if (!can_lock()) {
@@ -248,6 +253,31 @@ static void reserved_memory_can_be_locked(void **state)
     assert_int_equal(region_reserve(&region, 0, 4096), 0);
     find_flags(region.base, flags, sizeof flags);
     assert_non_null(strstr(flags, " lo"));
+    region_finish(&region);
+}
+
+static long faults(void)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return usage.ru_minflt;
+}
+
+static void reserved_memory_faults_no_more(void **state)
+{
+    struct region_wish wish = wish_for(*(enum framebus_memory *)*state);
+    struct region region;
+    assert_int_equal(region_create(&region, &wish), 0);
+    assert_int_equal(region_reserve(&region, 0, SIZE), 0);
+    if (madvise(region.base, 4096, MADV_POPULATE_WRITE)) {
+        not_tried("this kernel maps no pages beforehand");
+    } else {
+        volatile uint8_t *bytes = region.base;
+        long before = faults();
+        for (size_t i = 0; i < SIZE; i += 4096)
+            bytes[i] = 1;
+        assert_true(faults() - before < 4); /* a page of somebody else's may be among them */
+    }
     region_finish(&region);
 }
 
@@ -668,6 +698,7 @@ int main(void)
         FOR_EACH_KIND(nothing_is_left_of_it),
         FOR_EACH_KIND(a_region_of_another_size_is_refused),
         FOR_EACH_KIND(reserved_memory_can_be_locked),
+        FOR_EACH_KIND(reserved_memory_faults_no_more),
         cmocka_unit_test(finishing_nothing_is_fine),
         cmocka_unit_test(wishes_that_cannot_be_met_say_so),
         cmocka_unit_test(sealed_memory_cannot_be_changed_from_outside),
