@@ -126,7 +126,7 @@ static void retire(struct framebus_writer *w, enum layout_state state)
     w->pool = NULL;
     w->sequence += pool->slots.published;
     store_ordered(&pool->slots.index->state, state);
-    serve_ring(w, pool, true);
+    serve_ring(w, pool, clock_now());
     serve_wake(w);
     region_withdraw(&pool->region);
     region_forget(&pool->region);
@@ -604,10 +604,9 @@ int framebus_writer_publish(struct framebus_writer *w, struct framebus_frame *fr
         .crop_height = frame->crop.height,
     };
     slots_publish(&pool->slots, frame->slot, &record);
-    bool look = now - w->last_look >= LOOK_INTERVAL;
-    serve_ring(w, pool, look);
+    serve_ring(w, pool, now);
     note_rate(w, now);
-    if (look)
+    if (now - w->last_look >= LOOK_INTERVAL)
         serve_look(w); /* a failure here is dispatch's to tell */
     return unlock(w, 0);
 }

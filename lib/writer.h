@@ -109,7 +109,8 @@ struct framebus_writer {
     uint32_t waiting; /* threads that wait for readers */
     uint32_t naps;    /* how often one began to */
 
-    int64_t last_look; /* at the sockets */
+    int64_t last_look;    /* at the sockets */
+    int64_t last_weighed; /* when bells were rung and it was measured what that costs */
     int64_t last_publish;
     int64_t interval;      /* between frames, smoothed */
     union message message; /* the one that is being read or written */
@@ -134,8 +135,8 @@ int serve_look(struct framebus_writer *w);
 /* Sends the present pool to the readers that wait for one. */
 void serve_offer(struct framebus_writer *w);
 
-/* P3 of `filled`: wakes the readers in a pool that sleep; `weigh` as for bell_ring(). */
-void serve_ring(struct framebus_writer *w, struct pool *pool, bool weigh);
+/* P3 of `filled`: wakes the readers in a pool that sleep. */
+void serve_ring(struct framebus_writer *w, struct pool *pool, int64_t now);
 
 /* A thread that waits for readers looks again. */
 void serve_wake(struct framebus_writer *w);
