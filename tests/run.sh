@@ -148,6 +148,16 @@ if [ $level != quick ]; then
 
     say 'clang: build'
     CC=clang check 'builds with clang without a warning' compile clang -Dwerror=true "${everything[@]}"
+
+    say 'fuzzers: build, and each goes on for a while'
+    seconds=120
+    [ $level = soak ] && seconds=3600
+    if CC=clang check 'builds the fuzzers' compile fuzz -Dwerror=true -Dtests=enabled -Dgst=enabled -Dviewer=disabled \
+        -Dtools=disabled -Dexamples=false -Db_sanitize=address,undefined -Db_lundef=false -Dfuzz=true \
+        -Dfuzz_seconds=$seconds -Dc_args=-fsanitize=fuzzer-no-link; then
+        suites fuzz --suite fuzz --num-processes 3
+        grep -h 'executions in' "$out/fuzz/meson-logs/testlog.txt"
+    fi
 fi
 
 say 'result'

@@ -94,12 +94,14 @@ static void a_bell_with_a_million_waiters_is_noticed_at_its_first_ring(void)
 static void ring_without_end(struct fake *f)
 {
     struct epoll_event interest = {.events = EPOLLIN}; /* level-triggered */
-    f->event = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
+    f->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     f->bell = epoll_create1(EPOLL_CLOEXEC);
     check(f->event >= 0 && f->bell >= 0 && !epoll_ctl(f->bell, EPOLL_CTL_ADD, f->event, &interest));
     fake_seal(f);
     fake_welcome(f);
     fake_offer(f);
+    check_soon(shared->go == 1);
+    check(!eventfd_write(f->event, 1));
 }
 
 static void wait_for_ever(const void *argument)
@@ -111,6 +113,7 @@ static void wait_for_ever(const void *argument)
     check_equal(framebus_reader_open(&rd, "bus", NULL), 0);
     check_equal(framebus_reader_next(rd, &f, 10 * S), 0);
     framebus_reader_release(rd, f);
+    shared->go = 1;
     int r = -ETIMEDOUT;
     while (*polls && r == -ETIMEDOUT) {
         struct pollfd wait = {.fd = framebus_reader_fd(rd), .events = POLLIN};
@@ -157,6 +160,7 @@ static void read_on_when_thrown_out(const void *argument)
     while (!r && now_ns() < until) {
         while (!slots_filled(&rd->pool->view, next_number(rd->pool)) && !rd->hung_up && now_ns() < until)
             ; /* it does not ask before there is one */
+        check(now_ns() < until);
         r = framebus_reader_next(rd, &f, 10 * S);
         if (!r)
             framebus_reader_release(rd, f);
