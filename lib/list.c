@@ -129,13 +129,12 @@ static int ask(struct framebus_bus_info *info, const struct bus_place *place)
     info->uid = peer.uid;
 
     info->state = FRAMEBUS_BUS_SILENT;
-    r = -ENOMEM;
     struct message_plain question;
     union message *answer = malloc(sizeof *answer);
+    r = answer ? 0 : fail(-ENOMEM, "no memory for the answer of bus \"%s\"", place->name);
     message_init(&question, MESSAGE_INFO, sizeof question);
     if (answer && !connection_send(fd, &question, NULL, 0)) {
         int type = receive_answer(fd, answer);
-        r = 0;
         if (type == MESSAGE_INFO_REPLY && !(r = info_load(info, &answer->info)))
             info->state = FRAMEBUS_BUS_LIVE;
         else if (type == MESSAGE_REFUSED && answer->refused.error != EAGAIN) /* else it has no time */
@@ -155,7 +154,7 @@ int framebus_query(const char *name, struct framebus_bus_info **info)
         return r;
     struct framebus_bus_info *one = calloc(1, sizeof *one);
     if (!one)
-        return fail(-ENOMEM, "no memory");
+        return fail(-ENOMEM, "no memory for a look at bus \"%s\"", name);
     char identity[PLACE_IDENTITY_MAX];
     place_identity(&place, identity);
     r = ask(one, &place);
@@ -165,6 +164,8 @@ int framebus_query(const char *name, struct framebus_bus_info **info)
     }
     if (r) {
         framebus_info_free(one, 1);
+        if (r != -ENOENT)
+            return r;
         return fail(r, "there is no bus \"%s\" (no socket %s)", name, place.path);
     }
     *info = one;

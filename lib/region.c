@@ -518,8 +518,8 @@ int page_create(void **page, int *fd)
     int r = 0;
     if (*fd < 0 || ftruncate(*fd, READER_PAGE_SIZE) || fcntl(*fd, F_ADD_SEALS, PAGE_SEALS))
         r = fail(-errno, "cannot make a reader page: %s", strerror(errno));
-    if (!r)
-        r = reserve_fd(&(struct region){.fd = *fd}, 0, READER_PAGE_SIZE);
+    if (!r && (r = reserve_fd(&(struct region){.fd = *fd}, 0, READER_PAGE_SIZE)))
+        fail(r, "no memory for a reader page: %s", strerror(-r));
     if (!r)
         r = map_page(page, *fd);
     if (r && *fd >= 0) {

@@ -48,7 +48,8 @@ static void check_header(struct input *in)
         for (uint32_t i = 0; i < format.planes; i++) {
             uint32_t rows = framebus_format_rows(&format, i);
             uint64_t row = framebus_format_row_bytes(&format, i);
-            if (rows)
+            lies_inside(format.offset[i], 0, format.size);
+            if (!format.modifier) /* what tiles look like is the driver's affair */
                 lies_inside(format.offset[i], (uint64_t)format.stride[i] * (rows - 1) + row, format.size);
         }
     }

@@ -47,7 +47,7 @@ static inline uint8_t take_byte(struct input *in)
 /* A runtime directory of its own that goes when the program ends, and no log. */
 void fuzz_prepare(void);
 
-/* Of this process. It stays the same if nothing is left open. */
-int lowest_free_fd(void);
+/* To be called after each input, looks now and then: fds must not pile up. */
+void fuzz_look_for_fds(void);
 
 #endif
