@@ -42,6 +42,10 @@
 #define POOL_SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL)
 #define PAGE_SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 
+/* Who may connect may read frames, and nobody but the writer writes them: a socket's mode says "write"
+ * for what is "read" here. */
+#define READABLE 0644
+
 /* sysv keys 0xFBhhhhhh, h from the bus's path; the next few are tried when one is taken. */
 #define SYSV_KEY      0xFB000000u
 #define SYSV_KEY_MASK 0xFF000000u
@@ -198,7 +202,7 @@ static int posix_make(struct region *region, const struct region_wish *wish)
     snprintf(region->name, sizeof region->name, "/%s%u", prefix, wish->number);
 
     shm_unlink(region->name); /* we hold the bus's lock: whoever made it is dead */
-    region->fd = shm_open(region->name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, wish->mode & 0666);
+    region->fd = shm_open(region->name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, wish->mode & READABLE);
     if (region->fd < 0) {
         int error = -errno;
         fail(error, "cannot make /dev/shm%s: %s", region->name, strerror(errno));
@@ -206,7 +210,7 @@ static int posix_make(struct region *region, const struct region_wish *wish)
         return error;
     }
     if ((wish->group != (gid_t)-1 && fchown(region->fd, (uid_t)-1, wish->group)) ||
-        fchmod(region->fd, wish->mode & 0666) || ftruncate(region->fd, (off_t)region->size))
+        fchmod(region->fd, wish->mode & READABLE) || ftruncate(region->fd, (off_t)region->size))
         return fail(-errno, "cannot set up /dev/shm%s: %s", region->name, strerror(errno));
     return map_fd(region, PROT_READ | PROT_WRITE);
 }
@@ -257,7 +261,7 @@ static int sysv_make(struct region *region, const struct region_wish *wish)
 {
     bool huge = wish->flags & FRAMEBUS_MEMORY_HUGE_PAGES;
     int flags = IPC_CREAT | IPC_EXCL | SHM_NORESERVE | (huge ? SHM_HUGETLB | SHM_HUGE_2MB : 0) |
-                (int)(wish->mode & 0666);
+                (int)(wish->mode & READABLE);
     int id = -1;
     for (uint32_t attempt = 0; id < 0 && attempt < SYSV_TRIES; attempt++) {
         key_t key = (key_t)sysv_key(wish->identity, attempt);

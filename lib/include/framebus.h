@@ -266,7 +266,8 @@ struct framebus_writer_options {
                                     used cost no memory. history + the readers' quotas + max_lends + 1
                                     must fit, or readers are refused */
     uint32_t max_lends;          /* frames between begin and release at once [8] */
-    uint32_t access_mode;        /* of the socket, and of posix and sysv memory [0600], e.g. 0660 */
+    uint32_t access_mode;        /* who may read: mode of the socket [0600], e.g. 0660; posix and sysv
+                                    memory is readable to the same, writable to nobody else */
     const char *group;           /* name or number of the group it belongs to [the process's] */
     bool lossless;               /* begin waits for lossless readers ... */
     int64_t lossless_timeout_ns; /* ... up to this long [1 s]; a reader that lets it pass is made live.

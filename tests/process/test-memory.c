@@ -44,7 +44,7 @@ static void posix_memory_is_visible_with_its_mode_and_group_while_in_use(void)
     pid_t writer = start_writer(&writing);
     check_equal(posix_entries_of(writer, &st, name, sizeof name), 1);
     note("%s", name);
-    check_equal(st.st_mode & 0777, 0660);
+    check_equal(st.st_mode & 0777, 0640);
     check_equal(st.st_uid, geteuid());
     check_equal(st.st_gid, root ? 1 : getegid());
     char uid[32];
@@ -101,7 +101,7 @@ static void a_sysv_segment_is_marked_for_destruction_from_the_start(void)
     pid_t writer = start_writer(&writing);
     check_equal(segments_of(writer, &s), 1);
     check(s.mode & SHM_DEST);
-    check_equal(s.mode & 0777, 0660);
+    check_equal(s.mode & 0777, 0640);
     check_equal(s.attached, 1);
     check_equal(s.gid, root ? 1 : getegid());
     struct framebus_reader *rd;

@@ -121,10 +121,10 @@ static void suffer_as_writer(const void *argument)
                  live_as_writer((enum framebus_memory)memory, failure, lasting, ++number); failure++)
                 points++;
     static const char *const all[] = {
-        "malloc",      "calloc",   "realloc",  "strdup",  "mmap64",  "memfd_create",  "ftruncate64",
-        "fallocate64", "shm_open", "shmget",   "shmat",   "socket",  "bind",          "listen",
-        "renameat",    "accept4",  "sendmsg",  "recvmsg", "eventfd", "epoll_create1", "epoll_ctl",
-        "getrandom",   "open64",   "openat64", "fcntl64",
+        "calloc",        "realloc",   "strdup",    "mmap64",  "memfd_create", "ftruncate64",
+        "fallocate64",   "shm_open",  "shmget",    "shmat",   "socket",       "bind",
+        "listen",        "renameat",  "accept4",   "sendmsg", "recvmsg",      "eventfd",
+        "epoll_create1", "epoll_ctl", "getrandom", "open64",  "openat64",     "fcntl64",
     };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (!shortage_hit(all[i]))
