@@ -298,8 +298,7 @@ static int find_group(gid_t *group, const char *name)
     }
     char room[16384];
     struct group entry, *found = NULL;
-    getgrnam_r(name, &entry, room, sizeof room, &found);
-    if (!found)
+    if (getgrnam_r(name, &entry, room, sizeof room, &found) || !found)
         return fail(-EINVAL, "there is no group \"%s\"", name);
     *group = found->gr_gid;
     return 0;

@@ -108,6 +108,39 @@ format_check()
     fi
 }
 
+# What valgrind can run: not what dies on purpose, plays with namespaces or needs its time.
+under_valgrind()
+{
+    say 'valgrind: core tests'
+    directories+=("$out/valgrind")
+    rm -rf "$out/valgrind"
+    mkdir -p "$out/valgrind/meson-logs"
+    timeout --foreground --kill-after=30 "$limit" meson test -C "$out/main" --no-rebuild --print-errorlogs \
+        --timeout-multiplier 10 \
+        --wrap 'valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite' \
+        unit-connection unit-format unit-header unit-meta unit-semaphore corpus-message corpus-answer corpus-index \
+        corpus-header corpus-format process-quota process-ends process-change process-mended process-shortage \
+        process-hostile-pool process-hostile-claims process-listing
+    cp "$out/main/meson-logs/testlog-valgrind.json" "$out/valgrind/meson-logs/testlog.json"
+}
+
+# Both with a configuration that says what is left out and why: .clang-tidy, tests/cppcheck.supp.
+checkers()
+{
+    say 'clang-tidy, cppcheck'
+    check 'clang-tidy finds nothing' tidy
+    check 'cppcheck finds nothing' cppcheck -q -j2 --enable=warning,performance,portability --std=c11 \
+        --library=posix,gtk --inline-suppr --suppressions-list=tests/cppcheck.supp --error-exitcode=1 -D_GNU_SOURCE \
+        '-DGST_ELEMENT_REGISTER_DEFINE(a,b,c,d)=' '-DGST_DEVICE_PROVIDER_REGISTER_DEFINE(a,b,c,d)=' \
+        -Ilib/include -Ilib lib tools gst-plugin viewer examples
+}
+
+tidy()
+{
+    printf '%s\n' lib/*.c tools/*.c gst-plugin/*.c viewer/*.c examples/*.c |
+        xargs -P2 -n4 clang-tidy -p "$out/clang" --quiet
+}
+
 case $level in
 quick) limit=600 left_out=(--no-suite slow --no-suite soak) ;;
 full) limit=1200 left_out=(--no-suite soak) ;;
@@ -148,6 +181,9 @@ if [ $level != quick ]; then
 
     say 'clang: build'
     CC=clang check 'builds with clang without a warning' compile clang -Dwerror=true "${everything[@]}"
+
+    checkers
+    under_valgrind
 
     say 'fuzzers: build, and each goes on for a while'
     seconds=120

@@ -258,8 +258,11 @@ static unsigned count_files(char *names, size_t room)
             (entry->d_name[0] == '.' && end && !strcmp(end, ".lock")))
             continue;
         count++;
-        strncat(names, " ", room - strlen(names) - 1);
-        strncat(names, entry->d_name, room - strlen(names) - 1);
+        size_t used = strlen(names), length = strlen(entry->d_name);
+        if (used + length + 2 > room)
+            continue;
+        names[used] = ' ';
+        memcpy(names + used + 1, entry->d_name, length + 1);
     }
     closedir(dir);
     return count;
