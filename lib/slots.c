@@ -117,7 +117,6 @@ static void look_at_claims(struct slots *slots, uint32_t *claimed, uint32_t word
             continue;
         }
         for (uint32_t w = 0; w < words; w++) {
-            claimed[w] |= claims[w];
             r->blocked[w] = 0;
             for (uint32_t left = claims[w]; left; left &= left - 1) {
                 uint32_t slot = w * 32 + (uint32_t)__builtin_ctz(left);
@@ -126,6 +125,8 @@ static void look_at_claims(struct slots *slots, uint32_t *claimed, uint32_t word
             }
         }
         r->expelled = count_bits(r->blocked, words) > r->quota;
+        for (uint32_t w = 0; w < words && !r->expelled; w++)
+            claimed[w] |= claims[w];
     }
 }
 

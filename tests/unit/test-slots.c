@@ -297,6 +297,51 @@ static void one_that_holds_its_quota_is_not(void **state)
     close_bus(&bus);
 }
 
+struct fidget {
+    struct layout_reader *page;
+    atomic_bool over;
+};
+
+static void *keep_moving(void *user)
+{
+    struct fidget *fidget = user;
+    while (!atomic_load(&fidget->over))
+        for (uint32_t word = 0; word < FRAMEBUS_SLOTS_MAX / 32; word++)
+            atomic_fetch_xor(&fidget->page->claims[word], 1);
+    return NULL;
+}
+
+/* No two looks at its claims agree, so it is not certain how many it has at one moment. */
+static void one_that_claims_all_slots_and_fidgets_does_not_starve_the_writer(void **state)
+{
+    (void)state;
+    enum { LIMIT = FRAMEBUS_SLOTS_MAX };
+    struct bus bus;
+    open_bus(&bus, LIMIT, 1);
+    for (uint32_t i = 0; i < LIMIT; i++)
+        slots_touch(&bus.slots);
+    for (uint32_t i = 0; i < LIMIT; i += 32) /* those that it lets go of now and then */
+        bus.note[i].lent = true;
+    uint32_t r = join(&bus, 2);
+    for (uint32_t word = 0; word < LIMIT / 32; word++)
+        store_ordered(&bus.page[r].claims[word], UINT32_MAX - 1);
+    struct fidget fidget = {.page = &bus.page[r]};
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, keep_moving, &fidget), 0);
+    int starved = 0;
+    for (int round = 0; round < 20000; round++) {
+        int slot = slots_take(&bus.slots);
+        starved += slot < 0;
+        if (slot >= 0)
+            slots_release(&bus.slots, (uint32_t)slot);
+        bus.reader[r].expelled = false; /* the next one does the same */
+    }
+    atomic_store(&fidget.over, true);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(starved, 0);
+    close_bus(&bus);
+}
+
 static void claims_on_slots_that_are_not_there_hurt_nobody(void **state)
 {
     (void)state;
@@ -486,6 +531,7 @@ int main(void)
         cmocka_unit_test(numbers_wrap_after_two_thousand_million_frames),
         cmocka_unit_test(one_that_holds_more_than_its_quota_is_expelled),
         cmocka_unit_test(one_that_holds_its_quota_is_not),
+        cmocka_unit_test(one_that_claims_all_slots_and_fidgets_does_not_starve_the_writer),
         cmocka_unit_test(claims_on_slots_that_are_not_there_hurt_nobody),
         cmocka_unit_test(a_ring_that_lies_is_noticed),
         cmocka_unit_test(the_bound_on_slots_holds_and_is_tight),
