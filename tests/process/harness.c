@@ -107,15 +107,21 @@ pid_t spawn(void (*role)(const void *argument), const void *argument)
     exit(0); /* with the leak check of sanitizers */
 }
 
-pid_t fork_idler(void)
+pid_t fork_child(void)
 {
     pid_t pid = fork();
     check(pid >= 0);
-    if (pid)
-        return pid;
-    become_child();
-    for (;;)
+    if (!pid)
+        become_child();
+    return pid;
+}
+
+pid_t fork_idler(void)
+{
+    pid_t pid = fork_child();
+    while (!pid)
         pause();
+    return pid;
 }
 
 /* waitpid() with a limit. */

@@ -114,6 +114,9 @@ int status_of(pid_t pid);
 /* Whether it has, not yet waited for. */
 bool has_ended(pid_t pid);
 
+/* fork(), for those that come by the thousand: the caller sees to their end. */
+pid_t fork_child(void);
+
 /* A forked child of the caller that only sits there, for at most two minutes. */
 pid_t fork_idler(void);
 
