@@ -7,9 +7,9 @@
 #include <sys/user.h>
 #include <time.h>
 
-#define SYSCALLS_MAX 4096
-#define STEPS_MAX    2000000
-#define TICK         (3 * MS)
+#define STEPS_MAX 2000000
+#define TRACE_MAX 100000
+#define TICK      (3 * MS)
 
 enum { SETTING_UP, CALLING, RETURNED };
 
@@ -62,6 +62,7 @@ static timer_t start_ticking(void)
     return timer;
 }
 
+/* The signal; 0 if it has not stopped, and the call has returned. */
 static int wait_for_stop(pid_t pid, void (*idle)(void))
 {
     int status, ticks = 0;
@@ -69,6 +70,8 @@ static int wait_for_stop(pid_t pid, void (*idle)(void))
     while (waitpid(pid, &status, 0) < 0) {
         check(errno == EINTR);
         check(now_ns() < limit);
+        if (phase == RETURNED)
+            return 0;
         if (idle && ++ticks > 1)
             idle();
     }
@@ -114,82 +117,141 @@ static bool advance(pid_t pid, unsigned steps, const struct killing *killing)
     return phase != RETURNED;
 }
 
-static bool is_at_system_call(pid_t pid)
-{
+/* ---- long calls ---- */
+
 #ifdef __x86_64__
+
+/* A call as it ran once: where it was before each instruction. A repeated one (rep stos) counts once. */
+struct trace {
+    uint64_t at[TRACE_MAX];
+    bool call[TRACE_MAX]; /* a system call */
+    unsigned length;
+};
+
+static struct trace trace;
+
+static uint64_t position(pid_t pid)
+{
     struct user_regs_struct registers;
     check(!ptrace(PTRACE_GETREGS, pid, NULL, &registers));
-    errno = 0;
-    long code = ptrace(PTRACE_PEEKTEXT, pid, (void *)registers.rip, NULL);
-    return !errno && (code & 0xffff) == 0x050f;
-#else
-    (void)pid;
-    return false; /* the way to each point is longer then */
-#endif
+    return registers.rip;
 }
 
-/* Steps once through the whole call; call_at[i] is how many instructions come before system call i. */
-static unsigned measure(const struct killing *killing, unsigned *call_at, unsigned *calls)
+static long code_at(pid_t pid, uint64_t address)
 {
-    unsigned steps = 0;
-    *calls = 0;
+    errno = 0;
+    long code = ptrace(PTRACE_PEEKTEXT, pid, (void *)address, NULL);
+    check(!errno);
+    return code;
+}
+
+/* To the next instruction. */
+static bool advance_one(pid_t pid, const struct killing *killing)
+{
+    uint64_t before = position(pid);
+    bool within;
+    do
+        within = advance(pid, 1, killing);
+    while (within && position(pid) == before);
+    return within;
+}
+
+static void measure(const struct killing *killing)
+{
     pid_t pid = start_victim(killing);
+    trace.length = 0;
     do {
-        if (is_at_system_call(pid) && *calls < SYSCALLS_MAX)
-            call_at[(*calls)++] = steps;
-        check(steps++ < STEPS_MAX);
-    } while (advance(pid, 1, killing));
+        check(trace.length < TRACE_MAX);
+        unsigned i = trace.length++;
+        trace.at[i] = position(pid);
+        trace.call[i] = (code_at(pid, trace.at[i]) & 0xffff) == 0x050f;
+    } while (advance_one(pid, killing));
     kill_now(pid);
     killing->look_after();
-    return steps;
 }
 
-/* Goes to a point: from system call to system call, the rest by steps. */
-static bool lead(pid_t pid, unsigned point, const unsigned *call_at, unsigned calls,
-                 const struct killing *killing)
+/* Runs to an address. */
+static bool run_to(pid_t pid, uint64_t address, const struct killing *killing)
+{
+    const long breakpoint = 0xcc;
+    long code = code_at(pid, address);
+    check(!ptrace(PTRACE_POKETEXT, pid, (void *)address, (void *)((code & ~0xffL) | breakpoint)));
+    resume(pid, PTRACE_CONT);
+    if (!wait_for_stop(pid, killing->idle))
+        return false;
+    struct user_regs_struct registers;
+    check(!ptrace(PTRACE_GETREGS, pid, NULL, &registers));
+    check(registers.rip == address + 1);
+    registers.rip = address;
+    check(!ptrace(PTRACE_SETREGS, pid, NULL, &registers));
+    check(!ptrace(PTRACE_POKETEXT, pid, (void *)address, (void *)code));
+    return true;
+}
+
+/* Goes to a point: from system call to system call, from there to where the call comes by for the first
+ * time, the rest by steps. Should it take another way this time, it dies somewhere else. */
+static void lead(pid_t pid, unsigned point, const struct killing *killing)
 {
     unsigned done = 0;
-    for (unsigned i = 0; i < calls && call_at[i] < point && phase != RETURNED; i++) {
-        for (int end = 0; end < 2 && phase != RETURNED; end++) { /* its entry, its exit */
+    for (unsigned i = 0; i < point; i++) {
+        for (int end = 0; trace.call[i] && end < 2; end++) { /* its entry, its exit */
             resume(pid, PTRACE_SYSCALL);
-            check_equal(wait_for_stop(pid, killing->idle), SIGTRAP | 0x80);
+            if (!wait_for_stop(pid, killing->idle))
+                return;
         }
-        done = call_at[i] + 1;
+        if (trace.call[i])
+            done = i + 1;
     }
-    return advance(pid, point - done, killing);
-}
-
-static int by_number(const void *a, const void *b)
-{
-    unsigned x = *(const unsigned *)a, y = *(const unsigned *)b;
-    return x < y ? -1 : x > y;
+    unsigned near = done;
+    for (unsigned i = done + 1; i <= point; i++) {
+        unsigned first = done;
+        while (trace.at[first] != trace.at[i])
+            first++;
+        if (first == i)
+            near = i;
+    }
+    bool within = near == done || run_to(pid, trace.at[near], killing);
+    for (; within && near < point; near++)
+        within = advance_one(pid, killing);
 }
 
 static unsigned kill_sample(const struct killing *killing, unsigned *instructions)
 {
-    static unsigned call_at[SYSCALLS_MAX], points[3 * SYSCALLS_MAX];
-    unsigned calls, count = 0, killed = 0;
-    *instructions = measure(killing, call_at, &calls);
-    for (unsigned i = 0; i < calls; i++) { /* just before and just after: where something has changed */
-        points[count++] = call_at[i];
-        points[count++] = call_at[i] + 1;
-    }
-    unsigned even = count < killing->sample ? killing->sample - count : 0;
-    check(count + even <= sizeof points / sizeof *points);
-    for (unsigned i = 0; i < even; i++)
-        points[count++] = (unsigned)((uint64_t)*instructions * i / even);
-    qsort(points, count, sizeof *points, by_number);
-    for (unsigned i = 0; i < count; i++) {
-        if (i && points[i] == points[i - 1] && points[i] + 1 < *instructions)
-            points[i]++; /* rather another one than the same again */
+    static bool chosen[TRACE_MAX];
+    unsigned count = 0;
+    measure(killing);
+    memset(chosen, 0, sizeof chosen);
+    *instructions = trace.length;
+    for (unsigned i = 0; i < trace.length; i++) /* just before and just after: where something has changed */
+        chosen[i] |= trace.call[i] || (i && trace.call[i - 1]);
+    for (unsigned i = 0; i < killing->sample; i++)
+        chosen[(uint64_t)trace.length * i / killing->sample] = true;
+    for (unsigned point = 0; point < trace.length; point++) {
+        if (!chosen[point])
+            continue;
         pid_t pid = start_victim(killing);
-        lead(pid, points[i], call_at, calls, killing);
+        lead(pid, point, killing);
         kill_now(pid);
         killing->look_after();
-        killed++;
+        count++;
     }
-    return killed;
+    return count;
 }
+
+#else
+
+static unsigned kill_sample(const struct killing *killing, unsigned *instructions)
+{
+    (void)killing;
+    *instructions = 0;
+    note("skipped: long calls are killed on x86-64 only");
+    skip();
+    return 0;
+}
+
+#endif
+
+/* ---- short ones ---- */
 
 static unsigned kill_everywhere(const struct killing *killing, unsigned *instructions)
 {

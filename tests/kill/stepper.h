@@ -23,7 +23,7 @@ struct killing {
     void (*victim)(void);
     void (*look_after)(void); /* after each kill: everything is as it should be */
     void (*idle)(void);       /* the victim sleeps in a system call: make it go on; may be NULL */
-    unsigned sample;          /* points, evenly spread and one at each system call; 0: every instruction */
+    unsigned sample;          /* points, evenly spread, and those around system calls; 0: every instruction */
 };
 
 /* Kills at point after point; returns how many there were. *instructions is the length of the call. */

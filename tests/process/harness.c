@@ -16,6 +16,7 @@ char directory[64];
 struct shared *shared;
 
 static bool is_child;
+static unsigned test_limit;
 static pid_t children[CHILDREN]; /* all that this test started, alive or not */
 static unsigned child_count;
 static unsigned fds_before, mappings_before;
@@ -65,6 +66,12 @@ void check_failed(const char *file, int line, const char *format, ...)
 
 /* ---- processes ---- */
 
+void allow_seconds(unsigned seconds)
+{
+    test_limit = seconds;
+    alarm(seconds);
+}
+
 static void die_of_old_age(int number)
 {
     (void)number;
@@ -83,7 +90,7 @@ static void become_child(void)
     is_child = true;
     for (size_t i = 0; i < sizeof caught / sizeof *caught; i++)
         signal(caught[i], SIG_DFL);
-    alarm(TEST_LIMIT + 20);
+    alarm(test_limit + 20);
 }
 
 pid_t spawn(void (*role)(const void *argument), const void *argument)
@@ -326,7 +333,7 @@ int harness_prepare(void **state)
         return -1;
     child_count = 0;
     signal(SIGALRM, die_of_old_age);
-    alarm(TEST_LIMIT);
+    allow_seconds(TEST_LIMIT);
     fds_before = count_fds();
     mappings_before = count_mappings();
     return 0;

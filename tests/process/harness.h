@@ -87,6 +87,9 @@ _Noreturn void check_failed(const char *file, int line, const char *format, ...)
         }                                                                                                    \
     } while (0)
 
+/* For a test that needs more than the usual, before it starts anybody. */
+void allow_seconds(unsigned seconds);
+
 int64_t now_ns(void);
 void sleep_ns(int64_t ns);
 
