@@ -78,6 +78,7 @@ void buses_close(struct viewer *viewer)
 {
     for (struct view *view = viewer->view; view < viewer->view + viewer->views; view++) {
         texture_finish(&view->texture);
+        inspector_finish(&view->inspector);
         source_close(&view->source);
     }
     viewer->views = 0;

@@ -132,6 +132,15 @@ bool geometry_pick(const struct placement *place, double x, double y, double *u,
     return true;
 }
 
+void geometry_point(const struct placement *place, double u, double v, double *x, double *y)
+{
+    double s = place->mirrored ? 1 - u : u;
+    const double turned[4][2] = {{s, v}, {1 - v, s}, {1 - s, 1 - v}, {v, 1 - s}};
+
+    *x = place->shown.x + turned[place->turns][0] * place->shown.width;
+    *y = place->shown.y + turned[place->turns][1] * place->shown.height;
+}
+
 bool geometry_inside(struct box box, double x, double y)
 {
     return x >= box.x && x < box.x + box.width && y >= box.y && y < box.y + box.height;

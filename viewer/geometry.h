@@ -58,6 +58,9 @@ void geometry_set_zoom(struct pose *pose, struct box cell, struct extent size, d
 /** The point of the picture under (x, y), each coordinate 0..1. False: beside the picture. */
 bool geometry_pick(const struct placement *placement, double x, double y, double *u, double *v);
 
+/** Where the point (u, v) of the picture is: geometry_pick() turned round. */
+void geometry_point(const struct placement *placement, double u, double v, double *x, double *y);
+
 /** True if (x, y) is inside. */
 bool geometry_inside(struct box box, double x, double y);
 

@@ -42,6 +42,13 @@ static void toggle_info(struct viewer *viewer)
     viewer->info = !viewer->info;
 }
 
+static void toggle_inspector(struct viewer *viewer)
+{
+    viewer->inspecting = !viewer->inspecting;
+    for (struct view *view = viewer->view; !viewer->inspecting && view < viewer->view + viewer->views; view++)
+        inspector_finish(&view->inspector);
+}
+
 static void toggle_help(struct viewer *viewer)
 {
     viewer->help = !viewer->help;
@@ -192,6 +199,7 @@ static const struct binding keys[] = {
     {SDLK_TAB, toggle_info},
     {SDLK_h, toggle_help},
     {SDLK_QUESTION, toggle_help},
+    {SDLK_x, toggle_inspector},
     {SDLK_o, toggle_pointer},
     {SDLK_r, turn},
     {SDLK_m, mirror},
@@ -286,6 +294,9 @@ static void drag(struct viewer *viewer, const SDL_MouseMotionEvent *event)
     double scale = window_scale(&viewer->window);
     struct view *view = chosen(viewer);
 
+    viewer->pointer_x = (event->x + 0.5) * scale;
+    viewer->pointer_y = (event->y + 0.5) * scale;
+    viewer->dirty = viewer->dirty || viewer->inspecting;
     if (!viewer->views && picker_point(&viewer->picker, event->x * scale, event->y * scale))
         viewer->dirty = true;
     if (!viewer->dragging || !viewer->views || view->pose.zoom <= 0)
@@ -307,6 +318,9 @@ static void window_event(struct viewer *viewer, const SDL_WindowEvent *event)
     case SDL_WINDOWEVENT_MAXIMIZED:
         viewer->hidden = false;
         viewer->pacer.due_ns = 0;
+        break;
+    case SDL_WINDOWEVENT_LEAVE:
+        viewer->pointer_x = viewer->pointer_y = -1;
         break;
     case SDL_WINDOWEVENT_RESIZED:
         if (event->data1 != viewer->asked.width || event->data2 != viewer->asked.height)

@@ -26,7 +26,9 @@ static const char help[] = "Shows what is published on a framebus, several buses
                            "  -i, --overlay          begin with the information overlay\n"
                            "      --scale HOW        enlarge pictures 'linear' (default) or 'nearest'\n"
                            "      --fps-limit RATE   show at most so many frames a second\n"
-                           "      --no-vsync         do not wait for the display's refresh\n"
+                           "      --vsync, --no-vsync\n"
+                           "                         wait for the display's refresh (default), or do not\n"
+                           "      --latest           show the newest frame; it always does\n"
                            "      --driver NAME      SDL video driver: x11, wayland, KMSDRM, dummy, ...\n"
                            "      --renderer NAME    SDL render driver: opengl, opengles2, software\n"
                            "\n"
@@ -48,6 +50,7 @@ static const char help[] = "Shows what is published on a framebus, several buses
                            "  1, 2    100 %, 200 %    r         turn            s       save as PNG\n"
                            "  0       fit             m         mirror          o       hide the pointer\n"
                            "  +, -    zoom            g         all, or one     [, ]    choose a bus\n"
+                           "  x       pixel values at the pointer, and a histogram\n"
                            "The wheel zooms at the pointer, dragging moves it, a double click is f.\n"
                            "\n"
                            "Exit status: 0 all went well, 1 an error, 2 wrong arguments, 3 no frame within\n"
@@ -58,6 +61,7 @@ enum {
     OPTION_FPS_LIMIT,
     OPTION_NO_VSYNC,
     OPTION_VSYNC,
+    OPTION_LATEST,
     OPTION_DRIVER,
     OPTION_RENDERER,
     OPTION_EXIT_ON_EOS,
@@ -73,6 +77,7 @@ static const struct option long_options[] = {
     {"fps-limit", required_argument, NULL, OPTION_FPS_LIMIT},
     {"no-vsync", no_argument, NULL, OPTION_NO_VSYNC},
     {"vsync", no_argument, NULL, OPTION_VSYNC},
+    {"latest", no_argument, NULL, OPTION_LATEST},
     {"driver", required_argument, NULL, OPTION_DRIVER},
     {"renderer", required_argument, NULL, OPTION_RENDERER},
     {"screenshot", required_argument, NULL, 's'},
@@ -164,6 +169,8 @@ static bool parse_option(struct options *options, int option, const char *text)
     case OPTION_VSYNC:
         window->no_vsync = false;
         return true;
+    case OPTION_LATEST:
+        return true; /* it never shows another */
     case OPTION_DRIVER:
         window->driver = text;
         return true;

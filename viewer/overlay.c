@@ -31,7 +31,7 @@ static void fill(const struct overlay *overlay, SDL_Color color, double x, doubl
  * in small windows, smaller only in the cells of a crowded grid. */
 static int limited_font_size(const struct overlay *overlay, struct box cell, double size, double most)
 {
-    double scale = window_scale(overlay->window);
+    double scale = window_text_scale(overlay->window);
     double share = fmin(cell.width / (960 * scale), cell.height / (540 * scale));
     double least = fmin(size, share < 0.3 ? 9 : 12);
 
@@ -136,7 +136,7 @@ static void draw_graph(const struct overlay *overlay, const struct overlay_graph
 void overlay_draw_table(const struct overlay *overlay, struct box cell, const char *title,
                         const struct overlay_row *rows, unsigned count, const struct overlay_graph *graph)
 {
-    double scale = window_scale(overlay->window);
+    double scale = window_text_scale(overlay->window);
     struct text_style label = {TEXT_SANS, limited_font_size(overlay, cell, 14, 1), medium, TEXT_LEFT};
     struct text_style value = {TEXT_SANS, label.pixels, bright, TEXT_LEFT};
     struct text_style head = {TEXT_BOLD, label.pixels * 6 / 5, bright, TEXT_LEFT};
@@ -189,9 +189,90 @@ void overlay_draw_label(const struct overlay *overlay, struct box cell, const ch
     text_draw(overlay->text, &style, cell.x + pad, cell.y + cell.height - line - pad / 2, name);
 }
 
+static double keep_inside(double at, double length, double from, double room)
+{
+    return fmax(from, fmin(at, from + room - length));
+}
+
+/* Right of the pointer and below it; on the other sides where there is no room. */
+static struct box place_tip(struct box cell, double x, double y, double away, double width, double height)
+{
+    bool left = x + away + width > cell.x + cell.width, above = y + away + height > cell.y + cell.height;
+
+    return (struct box){keep_inside(left ? x - away - width : x + away, width, cell.x, cell.width),
+                        keep_inside(above ? y - away - height : y + away, height, cell.y, cell.height), width,
+                        height};
+}
+
+struct box overlay_draw_tip(const struct overlay *overlay, struct box cell, const struct overlay_tip *tip)
+{
+    struct text_style style = {TEXT_SANS, limited_font_size(overlay, cell, 14, 1), bright, TEXT_LEFT};
+    struct text_style head = {TEXT_BOLD, style.pixels, bright, TEXT_LEFT};
+    double pad = floor(style.pixels * 0.7), line = ceil(text_line(overlay->text, &style) * 1.15);
+    double side = line * 4, room = style.pixels * 13; /* steady, whatever the digits */
+    struct box box;
+
+    room = fmax(room, fmax(text_width(overlay->text, &style, tip->values),
+                           text_width(overlay->text, &style, tip->shown) + line));
+    box = place_tip(cell, tip->x, tip->y, style.pixels * 1.5, side + room + 3 * pad, side + 2 * pad);
+    fill(overlay, panel, box.x, box.y, box.width, box.height);
+
+    double x = box.x + side + 2 * pad, y = box.y + pad + line / 2;
+    text_draw(overlay->text, &head, x, y, tip->place);
+    text_draw(overlay->text, &style, x, y + line, tip->values);
+    text_draw(overlay->text, &style, x + line, y + 2 * line, tip->shown);
+    fill(overlay, medium, x, y + 2 * line + 1, line * 0.75, line * 0.75);
+    fill(overlay, (SDL_Color){tip->rgb[0], tip->rgb[1], tip->rgb[2], 255}, x + 1, y + 2 * line + 2,
+         line * 0.75 - 2, line * 0.75 - 2);
+    return (struct box){floor(box.x + pad), floor(box.y + pad), side, side};
+}
+
+void overlay_draw_mark(const struct overlay *overlay, double x, double y, double side)
+{
+    double thick = floor(window_text_scale(overlay->window));
+
+    side += 2 * thick;
+    x = floor(x - side / 2);
+    y = floor(y - side / 2);
+    for (int i = 0; i < 2; i++) { /* light in dark: seen on any colour */
+        SDL_Color color = i ? bright : overlay_background;
+        double out = i ? 0 : thick;
+        fill(overlay, color, x - out, y - out, side + 2 * out, thick);
+        fill(overlay, color, x - out, y + side - thick + out, side + 2 * out, thick);
+        fill(overlay, color, x - out, y, thick, side);
+        fill(overlay, color, x + side - thick + out, y, thick, side);
+    }
+}
+
+void overlay_draw_histogram(const struct overlay *overlay, struct box cell, const uint32_t levels[3][256])
+{
+    static const SDL_Color color[3] = {{215, 50, 45, 255}, {45, 180, 60, 255}, {60, 95, 235, 255}};
+    double scale = floor(window_text_scale(overlay->window)), height = 96 * scale, pad = 10 * scale;
+    double x = cell.x + cell.width - 256 * scale - 2 * pad - 12 * scale;
+    double y = cell.y + cell.height - height - 2 * pad - 12 * scale;
+    uint32_t most = 1;
+
+    if (x < cell.x + cell.width * 0.4 || y < cell.y + cell.height * 0.4)
+        return;
+    fill(overlay, panel, x, y, 256 * scale + 2 * pad, height + 2 * pad);
+    for (int i = 0; i < 3; i++)
+        for (int k = 0; k < 256; k++)
+            most = levels[i][k] > most ? levels[i][k] : most;
+    SDL_SetRenderDrawBlendMode(overlay->window->renderer, SDL_BLENDMODE_ADD);
+    for (int i = 0; i < 3; i++) {
+        SDL_SetRenderDrawColor(overlay->window->renderer, color[i].r, color[i].g, color[i].b, 255);
+        for (int k = 0; k < 256; k++) {
+            /* By the root: a few levels that fill half of the picture must not hide the others. */
+            double tall = levels[i][k] ? fmax(scale, round(sqrt((double)levels[i][k] / most) * height)) : 0;
+            SDL_FRect bar = {x + pad + k * scale, y + pad + height - tall, scale, tall};
+            SDL_RenderFillRectF(overlay->window->renderer, &bar);
+        }
+    }
+}
+
 void overlay_draw_notice(const struct overlay *overlay, struct box area, const char *message)
 {
-    double scale = window_scale(overlay->window);
+    double scale = window_text_scale(overlay->window);
     struct text_style style = {TEXT_SANS, font_size(overlay, area, 16), bright, TEXT_CENTER};
     double line = text_line(overlay->text, &style), pad = style.pixels * 0.8;
     double width = text_width(overlay->text, &style, message) + 2 * pad;

@@ -47,6 +47,22 @@ void overlay_draw_table(const struct overlay *overlay, struct box cell, const ch
 /** The name of a bus in the lower left corner of its cell. */
 void overlay_draw_label(const struct overlay *overlay, struct box cell, const char *name, bool chosen);
 
+/** What is said of the pixel at the pointer. */
+struct overlay_tip {
+    double x, y; /* of the pointer */
+    const char *place, *values, *shown;
+    uint8_t rgb[3];
+};
+
+/** Draws it beside the pointer, inside a cell; returns the square that is left for a loupe. */
+struct box overlay_draw_tip(const struct overlay *overlay, struct box cell, const struct overlay_tip *tip);
+
+/** Marks a pixel of the loupe, whose middle and side these are. */
+void overlay_draw_mark(const struct overlay *overlay, double x, double y, double side);
+
+/** How often each level of R, G and B comes, in the lower right corner of a cell, if there is room. */
+void overlay_draw_histogram(const struct overlay *overlay, struct box cell, const uint32_t levels[3][256]);
+
 /** A short message at the bottom. */
 void overlay_draw_notice(const struct overlay *overlay, struct box area, const char *message);
 

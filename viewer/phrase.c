@@ -3,7 +3,9 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <xf86drm.h>
 
 char *phrase_time(int64_t ns, char *text, size_t room)
 {
@@ -31,6 +33,23 @@ char *phrase_bytes(uint64_t bytes, char *text, size_t room)
         i++;
     }
     snprintf(text, room, i && value < 100 ? "%.1f %s" : "%.0f %s", value, unit[i]);
+    return text;
+}
+
+char *phrase_modifier(uint64_t modifier, char *text, size_t room)
+{
+    char *name, *vendor;
+
+    if (!modifier) {
+        snprintf(text, room, "linear");
+        return text;
+    }
+    name = drmGetFormatModifierName(modifier);
+    vendor = drmGetFormatModifierVendor(modifier);
+    snprintf(text, room, "%s%s%s (0x%" PRIx64 ")", vendor ? vendor : "", vendor ? " " : "",
+             name ? name : "unknown", modifier);
+    free(name);
+    free(vendor);
     return text;
 }
 

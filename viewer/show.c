@@ -6,7 +6,7 @@
 #include "viewer.h"
 
 #define GAP  2
-#define ROWS 12 /* of information, at the most */
+#define ROWS 14 /* of information, at the most */
 
 static struct extent typical_size(const struct viewer *viewer)
 {
@@ -119,7 +119,7 @@ static void draw_info(const struct viewer *viewer, const struct view *view)
     double interval[STATISTICS_SAMPLES];
     const struct framebus_bus_info *about =
         viewer->about && strcmp(viewer->about->name, view->source.name) == 0 ? viewer->about : NULL;
-    char value[ROWS][160], bytes[32];
+    char value[ROWS][160], bytes[96];
     unsigned rows = 0;
     struct overlay_row row[ROWS];
     struct overlay_graph graph = {
@@ -140,8 +140,7 @@ static void draw_info(const struct viewer *viewer, const struct view *view)
 
     ROW("format", "%s", view->format);
     ROW("colour", "%s", view->opaque ? "as the payload says" : color_name(view->color));
-    if (view->modifier)
-        ROW("modifier", "0x%016llx", (unsigned long long)view->modifier);
+    ROW("modifier", "%s", phrase_modifier(view->modifier, bytes, sizeof(bytes)));
     if (!view->source.writer_pid)
         ROW("writer", "none");
     else
@@ -152,7 +151,9 @@ static void draw_info(const struct viewer *viewer, const struct view *view)
         ROW("memory", "%s in %u slots, of %u at the most",
             phrase_bytes(about->memory_bytes, bytes, sizeof(bytes)), about->slots_used, about->max_slots);
     }
-    ROW("frames", "%llu shown, %llu missed", (unsigned long long)s.shown, (unsigned long long)s.missed);
+    ROW("frames", "%llu unique, in %llu pictures drawn", (unsigned long long)s.shown,
+        (unsigned long long)viewer->drawn);
+    ROW("missed", "%llu", (unsigned long long)s.missed);
     if (s.shown_rate > 0) {
         ROW("rate", "%.2f published, %.2f shown a second", s.publish_rate, s.shown_rate);
         ROW("age", "%.1f ms, mean %.1f, 99 %% below %.1f", s.age_now, s.age_mean, s.age_p99);
@@ -163,17 +164,35 @@ static void draw_info(const struct viewer *viewer, const struct view *view)
     overlay_draw_table(&viewer->overlay, view->cell, view->source.name, row, rows, &graph);
 }
 
+/* The bus at the pointer, else the chosen one. */
+static struct view *inspected(struct viewer *viewer)
+{
+    for (struct view *view = viewer->view; view < viewer->view + viewer->views; view++)
+        if (viewer_shows(viewer, view) && geometry_inside(view->cell, viewer->pointer_x, viewer->pointer_y))
+            return view;
+    return &viewer->view[viewer->chosen];
+}
+
 static void draw_help(const struct viewer *viewer)
 {
     static const struct overlay_row rows[] = {
-        {"q, Esc", "quit"},        {"f", "full screen"},
-        {"Space, p", "pause"},     {".", "next frame, and pause"},
-        {"1, 2", "100 %, 200 %"},  {"0", "fit the window"},
-        {"+, -, wheel", "zoom"},   {"drag", "move the picture"},
-        {"r, m", "turn, mirror"},  {"g", "all buses, or one"},
-        {"[, ]", "choose a bus"},  {"s", "save the picture as PNG"},
-        {"i, Tab", "information"}, {"o", "hide or show the pointer"},
-        {"h, ?", "these keys"},    {"Backspace", "back to the list of buses"},
+        {"q, Esc", "quit"},
+        {"f", "full screen"},
+        {"Space, p", "pause"},
+        {".", "next frame, and pause"},
+        {"1, 2", "100 %, 200 %"},
+        {"0", "fit the window"},
+        {"+, -, wheel", "zoom"},
+        {"drag", "move the picture"},
+        {"r, m", "turn, mirror"},
+        {"g", "all buses, or one"},
+        {"[, ]", "choose a bus"},
+        {"s", "save the picture as PNG"},
+        {"i, Tab", "information"},
+        {"o", "hide or show the pointer"},
+        {"x", "pixel values, histogram"},
+        {"h, ?", "these keys"},
+        {"Backspace", "back to the list of buses"},
     };
     struct extent area = window_area(&viewer->window);
 
@@ -187,7 +206,15 @@ void show_draw(struct viewer *viewer)
     const SDL_Color *color = &overlay_background;
     struct extent area = window_area(&viewer->window);
 
+    struct view *looked_at = NULL;
+
     place(viewer);
+    if (viewer->inspecting && viewer->views && inspected(viewer)->texture.size.width &&
+        !headline(inspected(viewer))) {
+        looked_at = inspected(viewer);
+        inspector_look(&looked_at->inspector, &looked_at->texture, &viewer->window, &looked_at->placement,
+                       viewer->pointer_x, viewer->pointer_y, source_now());
+    }
     SDL_SetRenderDrawColor(renderer, color->r, color->g, color->b, color->a);
     SDL_RenderClear(renderer);
     for (unsigned i = 0; i < viewer->views; i++)
@@ -199,6 +226,9 @@ void show_draw(struct viewer *viewer)
         draw_help(viewer);
     else if (viewer->info && viewer->views)
         draw_info(viewer, &viewer->view[viewer->chosen]);
+    if (looked_at)
+        inspector_draw(&looked_at->inspector, &viewer->overlay, &looked_at->texture, looked_at->cell,
+                       &looked_at->placement, viewer->pointer_x, viewer->pointer_y);
     if (viewer->notice_ns)
         overlay_draw_notice(&viewer->overlay, (struct box){0, 0, area.width, area.height}, viewer->notice);
 }

@@ -10,6 +10,7 @@
 #include "color.h"
 #include "convert.h"
 #include "jpeg.h"
+#include "phrase.h"
 #include "png-file.h"
 
 #define CONVERTED SDL_PIXELFORMAT_RGB888 /* SDL's name of B, G, R, unused in memory */
@@ -179,14 +180,14 @@ static bool is_jpeg(const struct framebus_format *format)
 
 static int refuse(const struct framebus_format *format, char *problem, size_t room)
 {
-    char text[128];
+    char text[128], modifier[96];
 
     if (!format->fourcc)
         snprintf(problem, room, "%.*s", (int)strcspn(format->caps ? format->caps : "", ",; "),
                  format->caps ? format->caps : "");
     else if (format->modifier)
-        snprintf(problem, room, "%s, modifier 0x%llx", framebus_format_describe(format, text, sizeof(text)),
-                 (unsigned long long)format->modifier);
+        snprintf(problem, room, "%s, modifier %s", framebus_format_describe(format, text, sizeof(text)),
+                 phrase_modifier(format->modifier, modifier, sizeof(modifier)));
     else
         snprintf(problem, room, "%s", framebus_format_describe(format, text, sizeof(text)));
     return -ENOTSUP;
@@ -208,6 +209,7 @@ static void set_view(struct texture *texture, const struct picture *picture)
         .w = SDL_max(1, (int)(width * scale_x)),
         .h = SDL_max(1, (int)(height * scale_y)),
     };
+    texture->stored = (struct framebus_rect){x, y, width, height};
     texture->size = geometry_square(width, height, format->aspect_num, format->aspect_den);
 }
 
@@ -272,26 +274,43 @@ void texture_reset(struct texture *texture)
     texture->size = (struct extent){0, 0};
 }
 
-int texture_save(struct texture *texture, struct window *window, const char *path)
+/* Draws into memory of that size and reads it. */
+static int read_drawn(struct texture *texture, struct window *window, const SDL_Rect *part,
+                      struct extent size, SDL_ScaleMode scaling, uint8_t *rgb)
 {
-    struct extent size = texture->size;
-    struct placement place = {.box = {0, 0, size.width, size.height},
-                              .shown = {0, 0, size.width, size.height}};
     SDL_Texture *target =
         SDL_CreateTexture(window->renderer, CONVERTED, SDL_TEXTUREACCESS_TARGET, size.width, size.height);
-    uint8_t *pixels = malloc((size_t)size.width * 3 * size.height);
     int r = -EIO;
 
-    if (target && pixels && SDL_SetRenderTarget(window->renderer, target) == 0) {
-        texture_draw(texture, window, &place, true);
-        r = SDL_RenderReadPixels(window->renderer, NULL, SDL_PIXELFORMAT_RGB24, pixels, size.width * 3) ? -EIO
-                                                                                                        : 0;
+    if (target && SDL_SetRenderTarget(window->renderer, target) == 0) {
+        set_mode(texture);
+        SDL_SetTextureScaleMode(texture->handle, scaling);
+        SDL_RenderCopy(window->renderer, texture->handle, part, NULL);
+        r = SDL_RenderReadPixels(window->renderer, NULL, SDL_PIXELFORMAT_RGB24, rgb, size.width * 3) ? -EIO
+                                                                                                     : 0;
         SDL_SetRenderTarget(window->renderer, NULL);
-        if (!r)
-            r = png_file_write(path, pixels, size.width, size.height, size.width * 3);
     }
     if (target)
         SDL_DestroyTexture(target);
+    return r;
+}
+
+int texture_sample(struct texture *texture, struct window *window, const SDL_Rect *part, struct extent size,
+                   uint8_t *rgb)
+{
+    return texture->handle ? read_drawn(texture, window, part, size, SDL_ScaleModeNearest, rgb) : -EIO;
+}
+
+int texture_save(struct texture *texture, struct window *window, const char *path)
+{
+    struct extent size = texture->size;
+    uint8_t *pixels = malloc((size_t)size.width * 3 * size.height);
+    int r = -EIO;
+
+    if (pixels && texture->handle)
+        r = read_drawn(texture, window, &texture->crop, size, SDL_ScaleModeLinear, pixels);
+    if (!r)
+        r = png_file_write(path, pixels, size.width, size.height, size.width * 3);
     free(pixels);
     return r;
 }

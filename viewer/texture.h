@@ -20,8 +20,9 @@ struct texture {
     Uint32 format; /* SDL's */
     SDL_YUV_CONVERSION_MODE mode;
     int width, height;
-    SDL_Rect crop;      /* what of it is to be seen */
-    struct extent size; /* of that, in square pixels; 0x0: no picture yet */
+    SDL_Rect crop;               /* what of it is to be seen */
+    struct extent size;          /* of that, in square pixels; 0x0: no picture yet */
+    struct framebus_rect stored; /* what of the stored picture that is */
     struct convert *convert;
     uint8_t *spare; /* for what is larger than the renderer's textures */
     size_t spare_room;
@@ -35,6 +36,11 @@ int texture_upload(struct texture *texture, struct window *window, const struct 
 /** Draws it into a cell. `smooth`: not to be seen in pixels when enlarged. */
 void texture_draw(struct texture *texture, struct window *window, const struct placement *placement,
                   bool smooth);
+
+/** Reads a part of the texture as the renderer shows it, brought to a size without mixing pixels. `rgb`
+ *  has room for 3 bytes each. Not between drawing and presenting. 0 or -EIO. */
+int texture_sample(struct texture *texture, struct window *window, const SDL_Rect *part, struct extent size,
+                   uint8_t *rgb);
 
 /** The renderer has lost its textures. */
 void texture_reset(struct texture *texture);

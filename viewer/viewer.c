@@ -155,6 +155,10 @@ static void complain(const struct view *view)
 
 static void upload(struct viewer *viewer, struct view *view, const struct framebus_frame *frame)
 {
+    if (viewer->inspecting)
+        inspector_keep(&view->inspector, frame);
+    else
+        inspector_miss(&view->inspector);
     int r = texture_upload(&view->texture, &viewer->window, frame, view->problem, sizeof(view->problem));
 
     note_format(view, frame);
@@ -262,6 +266,7 @@ static void present(struct viewer *viewer)
     bool fresh = false, last = is_last(viewer);
 
     viewer->dirty = false;
+    viewer->drawn++;
     show_draw(viewer);
     if (last)
         finish(viewer);
@@ -416,7 +421,11 @@ static void loop(struct viewer *viewer)
 
 int viewer_run(const struct options *options)
 {
-    struct viewer viewer = {.options = options, .info = options->info, .smooth = !options->nearest};
+    struct viewer viewer = {.options = options,
+                            .info = options->info,
+                            .smooth = !options->nearest,
+                            .pointer_x = -1,
+                            .pointer_y = -1};
 
     if (buses_open(&viewer) && open_window(&viewer))
         loop(&viewer);

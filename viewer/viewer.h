@@ -12,6 +12,7 @@
 #include "color.h"
 #include "geometry.h"
 #include "inquiry.h"
+#include "inspector.h"
 #include "options.h"
 #include "overlay.h"
 #include "phrase.h"
@@ -27,6 +28,7 @@ struct view {
     struct source source;
     struct texture texture;
     struct statistics statistics;
+    struct inspector inspector;
     struct pose pose;
     bool signalled; /* the source has something to take or to tell */
     bool fresh;     /* the texture holds a frame that has not been presented */
@@ -64,7 +66,10 @@ struct viewer {
     bool dirty;             /* to be drawn again */
     bool quit, paused, step, hidden;
     bool info, help, smooth;
-    bool auto_size; /* the window follows the picture's size */
+    bool inspecting;
+    double pointer_x, pointer_y; /* in output pixels; below zero: not over the window */
+    uint64_t drawn;              /* times the window was */
+    bool auto_size;              /* the window follows the picture's size */
     bool dragging;
     struct extent asked; /* the size that the window was given */
     int64_t refresh_ns;  /* when texts that tell the time are due, 0: none */

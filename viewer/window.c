@@ -8,6 +8,7 @@
 #include "png-file.h"
 
 #define DEFAULT_RATE 60
+#define DENSE        190 /* dots an inch */
 
 static bool is_set(const char *variable)
 {
@@ -165,6 +166,18 @@ double window_scale(const struct window *window)
 
     SDL_GetWindowSize(window->handle, &width, NULL);
     return width > 0 ? (double)window_area(window).width / width : 1;
+}
+
+/* X11 tells the density and scales nothing. A laptop's 160 dots an inch are still read as they are. */
+double window_text_scale(const struct window *window)
+{
+    double scale = window_scale(window);
+    int display = SDL_GetWindowDisplayIndex(window->handle);
+    float density;
+
+    if (window->offscreen || scale > 1 || display < 0 || SDL_GetDisplayDPI(display, &density, NULL, NULL))
+        return scale;
+    return density >= DENSE ? 2 : scale;
 }
 
 static int clamp(int value, int low, int high)

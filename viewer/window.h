@@ -46,6 +46,9 @@ double window_refresh_rate(const struct window *window);
 struct extent window_area(const struct window *window);
 double window_scale(const struct window *window);
 
+/** The same for what people have to read: larger on dense displays where SDL knows no units but pixels. */
+double window_text_scale(const struct window *window);
+
 /** Changes the size, with the middle staying where it is as far as the display allows. */
 void window_resize(struct window *window, struct extent size);
 

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+#include "inspector.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "samples.h"
+
+#define SIDE      256 /* of the sample that levels are counted in */
+#define PERIOD_NS 100000000ll
+#define LOUPE     11 /* pixels of the picture along a side */
+
+void inspector_keep(struct inspector *inspector, const struct framebus_frame *frame)
+{
+    const struct framebus_format *format = frame->format;
+    struct sample sample[SAMPLES_MAX];
+
+    inspector->stored = false;
+    inspector->opaque = !format->fourcc;
+    if (!format->fourcc || frame->size < format->size)
+        return;
+    if (inspector->room < format->size) {
+        free(inspector->copy);
+        inspector->copy = malloc(format->size);
+        inspector->room = inspector->copy ? format->size : 0;
+    }
+    if (!inspector->copy)
+        return;
+    memcpy(inspector->copy, frame->data, format->size);
+    inspector->format = *format;
+    inspector->format.caps = NULL;
+    inspector->stored = samples_read(&inspector->format, inspector->copy, 0, 0, sample) > 0;
+}
+
+void inspector_miss(struct inspector *inspector)
+{
+    inspector->stored = inspector->opaque = false;
+}
+
+static void count_levels(struct inspector *inspector, struct texture *texture, struct window *window)
+{
+    uint8_t *rgb = malloc(SIDE * SIDE * 3);
+
+    memset(inspector->levels, 0, sizeof(inspector->levels));
+    if (rgb && texture_sample(texture, window, &texture->crop, (struct extent){SIDE, SIDE}, rgb) == 0)
+        for (size_t i = 0; i < SIDE * SIDE; i++)
+            for (unsigned k = 0; k < 3; k++)
+                inspector->levels[k][rgb[i * 3 + k]]++;
+    free(rgb);
+}
+
+static uint32_t scale(double share, uint32_t length)
+{
+    uint32_t at = (uint32_t)(share * length);
+    return at < length ? at : length - 1;
+}
+
+void inspector_look(struct inspector *inspector, struct texture *texture, struct window *window,
+                    const struct placement *placement, double x, double y, int64_t now_ns)
+{
+    const struct framebus_rect *stored = &texture->stored;
+    double u, v;
+
+    if (now_ns >= inspector->due_ns) {
+        count_levels(inspector, texture, window);
+        inspector->due_ns = now_ns + PERIOD_NS;
+    }
+    inspector->over = texture->handle && geometry_pick(placement, x, y, &u, &v);
+    if (!inspector->over)
+        return;
+    inspector->x = stored->x + scale(u, stored->width);
+    inspector->y = stored->y + scale(v, stored->height);
+    inspector->texel = (SDL_Rect){texture->crop.x + (int)scale(u, (uint32_t)texture->crop.w),
+                                  texture->crop.y + (int)scale(v, (uint32_t)texture->crop.h), 1, 1};
+    inspector->over =
+        texture_sample(texture, window, &inspector->texel, (struct extent){1, 1}, inspector->rgb) == 0;
+}
+
+static void describe(const struct inspector *inspector, char *text, size_t room)
+{
+    struct sample sample[SAMPLES_MAX];
+
+    if (inspector->stored) {
+        unsigned count =
+            samples_read(&inspector->format, inspector->copy, inspector->x, inspector->y, sample);
+        samples_describe(sample, count, text, room);
+    } else {
+        snprintf(text, room, inspector->opaque ? "stored compressed" : "values: next frame (.)");
+    }
+}
+
+/* LOUPE texels about one, or as many as there are, all of them inside. */
+static void choose_part(int texel, int from, int room, int *first, int *count)
+{
+    *count = SDL_min(LOUPE, room);
+    *first = SDL_clamp(texel - LOUPE / 2, from, from + room - *count);
+}
+
+/* Only that part is handed to the renderer: drawn in software, what is clipped costs as much as what is seen.
+ */
+static void draw_loupe(const struct inspector *inspector, const struct overlay *overlay,
+                       const struct texture *texture, struct box box, const struct placement *placement)
+{
+    const SDL_Rect *texel = &inspector->texel;
+    struct texture part = *texture;
+    struct placement loupe = {.turns = placement->turns, .mirrored = placement->mirrored};
+    double side = floor(box.width / LOUPE), x, y;
+
+    choose_part(texel->x, texture->crop.x, texture->crop.w, &part.crop.x, &part.crop.w);
+    choose_part(texel->y, texture->crop.y, texture->crop.h, &part.crop.y, &part.crop.h);
+    double width = part.crop.w * side, height = part.crop.h * side;
+    double left = floor(box.x + (box.width - width) / 2), top = floor(box.y + (box.height - height) / 2);
+    loupe.box = loupe.shown = (struct box){left, top, width, height};
+    if (loupe.turns % 2)
+        loupe.shown = (struct box){left + (width - height) / 2, top + (height - width) / 2, height, width};
+    texture_draw(&part, overlay->window, &loupe, false);
+    geometry_point(&loupe, (texel->x - part.crop.x + 0.5) / part.crop.w,
+                   (texel->y - part.crop.y + 0.5) / part.crop.h, &x, &y);
+    overlay_draw_mark(overlay, x, y, side);
+}
+
+void inspector_draw(const struct inspector *inspector, const struct overlay *overlay, struct texture *texture,
+                    struct box cell, const struct placement *placement, double x, double y)
+{
+    char place[32], values[96], shown[64];
+    const uint8_t *c = inspector->rgb;
+    struct overlay_tip tip = {.x = x, .y = y, .place = place, .values = values, .shown = shown};
+
+    overlay_draw_histogram(overlay, cell, inspector->levels);
+    if (!inspector->over)
+        return;
+    snprintf(place, sizeof(place), "x %u  y %u", inspector->x, inspector->y);
+    describe(inspector, values, sizeof(values));
+    snprintf(shown, sizeof(shown), "%u %u %u  #%02x%02x%02x", c[0], c[1], c[2], c[0], c[1], c[2]);
+    memcpy(tip.rgb, c, sizeof(tip.rgb));
+    draw_loupe(inspector, overlay, texture, overlay_draw_tip(overlay, cell, &tip), placement);
+}
+
+void inspector_finish(struct inspector *inspector)
+{
+    free(inspector->copy);
+    *inspector = (struct inspector){0};
+}
