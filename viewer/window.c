@@ -8,7 +8,8 @@
 #include "png-file.h"
 
 #define DEFAULT_RATE 60
-#define DENSE        190 /* dots an inch */
+#define USUAL_DOTS   96.0 /* an inch, where nothing is enlarged */
+#define MOST_SCALE   4.0
 
 static bool is_set(const char *variable)
 {
@@ -32,6 +33,31 @@ static const char *choose_drivers(const struct window_options *options)
     return wayland ? "x11,wayland,KMSDRM" : "x11,KMSDRM";
 }
 
+/* On X11 SDL knows no units but pixels. What people have set there for all programs is a resource, which
+ * Xlib reads; where there is a window on X11, there is that library. */
+static double ask_x11(void)
+{
+    void *library = SDL_LoadObject("libX11.so.6");
+    void *(*open_display)(const char *);
+    char *(*get_default)(void *, const char *, const char *);
+    int (*close_display)(void *);
+    double dots = 0;
+
+    if (!library)
+        return 1;
+    *(void **)&open_display = SDL_LoadFunction(library, "XOpenDisplay");
+    *(void **)&get_default = SDL_LoadFunction(library, "XGetDefault");
+    *(void **)&close_display = SDL_LoadFunction(library, "XCloseDisplay");
+    void *display = open_display && get_default && close_display ? open_display(NULL) : NULL;
+    if (display) {
+        const char *text = get_default(display, "Xft", "dpi");
+        dots = text ? atof(text) : 0;
+        close_display(display);
+    }
+    SDL_UnloadObject(library);
+    return dots > USUAL_DOTS ? SDL_min(dots / USUAL_DOTS, MOST_SCALE) : 1;
+}
+
 bool window_start(struct window *window, const struct window_options *options)
 {
     *window = (struct window){0};
@@ -47,6 +73,7 @@ bool window_start(struct window *window, const struct window_options *options)
     SDL_StopTextInput();
 
     const char *driver = SDL_GetCurrentVideoDriver();
+    window->text_scale = strcmp(driver, "x11") == 0 ? ask_x11() : 1;
     window->offscreen = strcmp(driver, "offscreen") == 0 || strcmp(driver, "dummy") == 0;
     return true;
 }
@@ -168,16 +195,9 @@ double window_scale(const struct window *window)
     return width > 0 ? (double)window_area(window).width / width : 1;
 }
 
-/* X11 tells the density and scales nothing. A laptop's 160 dots an inch are still read as they are. */
 double window_text_scale(const struct window *window)
 {
-    double scale = window_scale(window);
-    int display = SDL_GetWindowDisplayIndex(window->handle);
-    float density;
-
-    if (window->offscreen || scale > 1 || display < 0 || SDL_GetDisplayDPI(display, &density, NULL, NULL))
-        return scale;
-    return density >= DENSE ? 2 : scale;
+    return window_scale(window) * window->text_scale;
 }
 
 static int clamp(int value, int low, int high)

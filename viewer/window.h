@@ -25,7 +25,8 @@ struct window {
     SDL_Window *handle;
     SDL_Renderer *renderer;
     SDL_RendererInfo info;
-    bool offscreen; /* nobody sees it */
+    bool offscreen;    /* nobody sees it */
+    double text_scale; /* what people have asked for beyond window_scale() */
 };
 
 /** Opens a window, not shown yet. On failure SDL_GetError() says why, and window_close() is due all
@@ -46,7 +47,7 @@ double window_refresh_rate(const struct window *window);
 struct extent window_area(const struct window *window);
 double window_scale(const struct window *window);
 
-/** The same for what people have to read: larger on dense displays where SDL knows no units but pixels. */
+/** The same for what people have to read: on X11 as the resource Xft.dpi says. */
 double window_text_scale(const struct window *window);
 
 /** Changes the size, with the middle staying where it is as far as the display allows. */

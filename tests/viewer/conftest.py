@@ -6,6 +6,7 @@ publish   starts publish-picture: publish('cam0', format='NV12', size='320x240')
 view      starts framebus-view on the display, as a Window
 shoot     runs framebus-view --screenshot without a display; returns (status, Image or None, what it said)
 """
+import contextlib
 import os
 import re
 import select
@@ -19,11 +20,12 @@ from picture import Image
 LIMIT = 20
 
 
-@pytest.fixture(scope='module')
-def display():
+@contextlib.contextmanager
+def x_server(*arguments):
+    """Runs an Xvfb; yields its name."""
     reading, writing = os.pipe()
     server = subprocess.Popen(
-        ['Xvfb', '-displayfd', str(writing), '-screen', '0', '1280x800x24', '-nolisten', 'tcp', '-noreset'],
+        ['Xvfb', '-displayfd', str(writing), '-screen', '0', '1280x800x24', '-nolisten', 'tcp', '-noreset', *arguments],
         pass_fds=[writing], stderr=subprocess.DEVNULL)
     os.close(writing)
     number = b''
@@ -40,6 +42,12 @@ def display():
     yield f':{int(number)}'
     server.terminate()
     server.wait(10)
+
+
+@pytest.fixture(scope='module')
+def display():
+    with x_server() as name:
+        yield name
 
 
 @pytest.fixture
@@ -121,6 +129,12 @@ class Window:
         self.process.until(self.has_focus, LIMIT, 'the focus')
         done = self.tool('xdotool', 'key', *names)
         assert done.returncode == 0, done.stderr
+
+    def point(self, x, y):
+        """Moves the pointer there, within the window; from beside it, so that there is a motion to be told."""
+        for at in (x + 1, y + 1), (x, y):
+            done = self.tool('xdotool', 'mousemove', '--window', self.id, *map(str, at))
+            assert done.returncode == 0, done.stderr
 
     def until(self, predicate, what):
         """Waits until predicate(image) is true; returns the image."""

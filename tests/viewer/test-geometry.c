@@ -151,6 +151,20 @@ static void picking_follows_turns_and_mirrors(void **state)
     }
 }
 
+static void a_point_is_where_it_is_picked(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 8; i++) {
+        const struct pose pose = {.turns = i % 4, .mirrored = i >= 4, .zoom = 1.5, .shift_x = 20};
+        struct placement place =
+            geometry_place((struct box){5, 7, 640, 480}, (struct extent){300, 200}, &pose);
+        double x, y, u, v;
+        geometry_point(&place, 0.2, 0.7, &x, &y);
+        assert_true(geometry_pick(&place, x, y, &u, &v));
+        assert_true(fabs(u - 0.2) < 1e-9 && fabs(v - 0.7) < 1e-9);
+    }
+}
+
 static void beside_the_picture_nothing_is_picked(void **state)
 {
     (void)state;
@@ -250,6 +264,7 @@ int main(void)
         cmocka_unit_test(zooming_keeps_the_point_under_the_pointer),
         cmocka_unit_test(zoom_has_limits),
         cmocka_unit_test(picking_follows_turns_and_mirrors),
+        cmocka_unit_test(a_point_is_where_it_is_picked),
         cmocka_unit_test(beside_the_picture_nothing_is_picked),
         cmocka_unit_test(a_single_cell_is_the_whole_window),
         cmocka_unit_test(four_pictures_make_two_rows_and_two_columns),

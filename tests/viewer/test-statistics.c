@@ -201,6 +201,19 @@ static void times_are_told_in_words(void **state)
         assert_string_equal(phrase_time(cases[i].s * 1000 * MS, text, sizeof(text)), cases[i].text);
 }
 
+static void modifiers_have_names(void **state)
+{
+    (void)state;
+    char text[96], small[8];
+
+    assert_string_equal(phrase_modifier(0, text, sizeof(text)), "linear");
+    assert_string_equal(phrase_modifier(UINT64_C(0x0100000000000001), text, sizeof(text)),
+                        "INTEL X_TILED (0x100000000000001)");
+    assert_non_null(
+        strstr(phrase_modifier(UINT64_C(0x7e00000000000123), text, sizeof(text)), "0x7e00000000000123"));
+    assert_string_equal(phrase_modifier(UINT64_C(0x0100000000000001), small, sizeof(small)), "INTEL X");
+}
+
 static void bytes_are_told_in_words(void **state)
 {
     (void)state;
@@ -227,6 +240,7 @@ static void saved_files_are_named_after_bus_time_and_frame(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(modifiers_have_names),
         cmocka_unit_test(nothing_shown_is_nothing_known),
         cmocka_unit_test(one_frame_has_an_age_but_no_rate),
         cmocka_unit_test(rates_tell_published_from_shown),

@@ -4,9 +4,11 @@
 Tolerance as in test_screenshot.py. 'opengl' is the way that a graphics card takes (here in
 Mesa's software), 'software' is SDL's own.
 """
+import json
 import os
 import pathlib
 import signal
+import subprocess
 import time
 
 import pytest
@@ -160,6 +162,33 @@ def test_space_pauses_without_holding_a_slot(publish, view, spawn, build_dir):
     window.process.until(lambda: window.title() == 'cam0', what='the title')
 
 
+def test_minimised_it_holds_nothing_and_comes_back(publish, view, spawn, build_dir, window_manager):
+    tool = build_dir / 'tools/framebus'
+    if not tool.exists():
+        pytest.skip('built without the framebus command')
+    publish('cam0', size='160x120', rate=60)
+    window = view('cam0')
+    window.until(shows(160, 120), 'the picture')
+    window.tool('xdotool', 'windowminimize', window.id)
+
+    def map_state():
+        return window.tool('xwininfo', '-id', window.id).stdout.split('Map State: ')[1].split()[0]
+
+    window.process.until(lambda: map_state() == 'IsUnMapped', what='no window')
+    seen = []
+    for _ in range(20):  # one frame a second is looked at, none is kept
+        info = spawn(tool, 'info', 'cam0', '--json')
+        assert info.finish() == 0
+        seen += json.loads(info.out())['readers']
+        time.sleep(0.15)
+    assert len(seen) == 20
+    assert [reader['held'] for reader in seen].count(0) >= 18
+    assert seen[-1]['taken'] - seen[0]['taken'] < 30, 'of 180 published, at the least'
+    window.tool('xdotool', 'windowmap', window.id)
+    window.process.until(lambda: map_state() == 'IsViewable', what='the window')
+    window.until(shows(160, 120), 'the picture again')
+
+
 def test_r_turns_and_m_mirrors(publish, view):
     publish('cam0', format='BGRx', size='160x160')
     window = view('cam0', '--scale', 'nearest')
@@ -186,6 +215,55 @@ def test_zoom_and_fit(publish, view):
     window.until(lambda image: image.at(2, 2) != (255, 255, 255), 'more')
     window.key('0')
     window.until(lambda image: image.at(2, 2) == (255, 255, 255), 'all of it')
+
+
+def test_the_wheel_zooms_at_the_pointer_and_dragging_moves(publish, view):
+    publish('cam0', format='BGRx', size='160x120')
+    window = view('cam0', '--geometry', '320x240', '--scale', 'nearest')
+    window.until(lambda image: image.at(2, 2) == (255, 255, 255), 'the picture')
+    window.point(140, 60)  # green, beside cyan
+    window.tool('xdotool', 'click', '--repeat', '17', '4')
+    window.until(lambda image: {image.at(x, y) for x in (2, 317) for y in (2, 120)} == {(0, 255, 0)}, 'a part of the green bar')
+    window.tool('xdotool', 'mousedown', '1')
+    for x in range(140, 301, 10):
+        window.point(x, 60)
+    window.tool('xdotool', 'mouseup', '1')
+    window.until(lambda image: image.at(2, 60) == (0, 255, 255) and image.at(317, 60) == (0, 255, 0), 'cyan on the left')
+
+
+def test_x_shows_the_pixel_at_the_pointer(publish, view):
+    """Its colour comes in a loupe beside the pointer, over bars of other colours. What it reads as: test-samples.c."""
+    publish('cam0', format='NV12', size='640x480')
+    window = view('cam0')
+    window.until(shows(640, 480), 'the picture')
+
+    def elsewhere(image, color, bar):
+        near = sum(all(abs(a - b) <= TOLERANCE for a, b in zip(image.at(x, y), color))
+                   for y in range(0, 360, 3) for x in range(0, 640, 3) if x // 80 != bar)
+        return near * 9 > 2000
+
+    window.point(120, 100)
+    window.key('x')
+    window.until(lambda image: elsewhere(image, (255, 255, 0), 1), 'yellow in the loupe')
+    assert max(window.image().at(612, 392)) < 60, 'the histogram'
+    window.point(520, 100)
+    window.until(lambda image: elsewhere(image, (0, 0, 255), 6), 'blue in the loupe')
+    window.key('x')
+    window.until(shows(640, 480), 'the picture alone')
+
+
+def test_x_knows_pixels_of_turned_paused_and_compressed_pictures(publish, view, tmp_path):
+    subprocess.run(['convert', '-size', '640x480', 'xc:#c03060', str(tmp_path / 'a.jpg')], check=True)
+    publish('jpeg', caps='image/jpeg, width=640, height=480', file=tmp_path / 'a.jpg')
+    publish('raw', format='P010_10LE', size='640x480')
+    window = view('raw', 'jpeg', '--geometry', '1280x480')
+    window.until(lambda image: image.at(2, 20) == (255, 255, 255) and image.at(1000, 20)[1] < 60, 'both pictures')
+    window.key('space', 'x')
+    for x, y, keys in ((300, 100, 'r'), (900, 300, 'm'), (5, 475, 'r'), (638, 2, 'period'), (1279, 479, 'x')):
+        window.point(x, y)
+        window.key(keys)
+    window.key('q')
+    assert window.process.finish() == 0
 
 
 def test_i_shows_information_and_h_the_keys(publish, view):
@@ -283,6 +361,30 @@ def test_a_window_that_was_resized_keeps_its_size(publish, view):
     publish('cam0', size='300x300')
     window.until(lambda image: image.at(110, 4) == (255, 255, 255) and image.at(90, 4) == BACKGROUND, 'the next picture')
     assert window.size() == (500, 300)
+
+
+def test_options_of_the_window(publish, view, window_manager):
+    publish('cam0', size='160x120', flat='1,1,1')
+    window = view('cam0', '--geometry', '600x400+40+50', '--vsync', '--latest', '--title', 'Door', '--overlay',
+                  '--driver', 'x11')
+    window.until(lambda image: image.at(595, 5) == BACKGROUND and image.at(555, 390) == (255, 255, 255) and
+                 max(image.at(15, 15)) < 60, 'the picture under the overlay')
+    assert window.size() == (600, 400)
+    assert window.title() == 'Door'
+    place = window.tool('xdotool', 'getwindowgeometry', window.id).stdout
+    assert 40 <= int(place.split('Position: ')[1].split(',')[0]) < 60, place
+    window.key('q')
+    assert window.process.finish() == 0
+    view('cam0', '--fullscreen', '--no-vsync').until(
+        lambda image: (image.width, image.height) == (1280, 800) and image.at(640, 795) == (255, 255, 255), 'a full screen')
+
+
+def test_the_limit_of_frames_a_second_is_kept(publish, view):
+    publish('cam0', size='160x120', rate=100)
+    start = time.monotonic()
+    window = view('cam0', '--fps-limit', '10', '--frames', '30')
+    assert window.process.finish(60) == 0
+    assert time.monotonic() - start > 2.8  # load can only make it longer
 
 
 def switches(pid):
