@@ -184,8 +184,11 @@ def test_minimised_it_holds_nothing_and_comes_back(publish, view, spawn, build_d
     assert len(seen) == 20
     assert [reader['held'] for reader in seen].count(0) >= 18
     assert seen[-1]['taken'] - seen[0]['taken'] < 30, 'of 180 published, at the least'
-    window.tool('xdotool', 'windowmap', window.id)
+    window.tool('xdotool', 'windowactivate', '--sync', window.id)
     window.process.until(lambda: map_state() == 'IsViewable', what='the window')
+    # import looks at what the window manager says of the window, and that comes a moment later.
+    window.process.until(lambda: window.tool('import', '-window', window.id, str(window.file)).returncode == 0, 20,
+                         'a window that can be read')
     window.until(shows(160, 120), 'the picture again')
 
 
