@@ -17,7 +17,7 @@ test=(clang clang-format clang-tidy cppcheck g++ gcc-multilib gir1.2-gst-plugins
     gir1.2-gst-plugins-base-1.0 gstreamer1.0-gl gstreamer1.0-libav gstreamer1.0-nice gstreamer1.0-plugins-bad
     gstreamer1.0-plugins-base-apps gstreamer1.0-plugins-ugly gstreamer1.0-x imagemagick libc6-dbg
     libclang-rt-dev libcmocka-dev libgl1 libgl1-mesa-dri libseccomp-dev musl-tools openbox procps python3
-    python3-gi python3-opencv python3-pytest spin util-linux valgrind x11-utils xauth xdotool xvfb)
+    python3-gi python3-opencv python3-pytest spin util-linux valgrind weston x11-utils xauth xdotool xvfb)
 
 die()
 {

@@ -6,7 +6,9 @@ Usage: bench-viewer.py BUILD_DIR [FRAMES]
 
 An Xvfb of 3840x2160 and a writer of NV12 at 30 frames a second. Each viewer in turn shows FRAMES frames (300) at
 their own size and ends; its user and system time, with that of its children, is divided by FRAMES. What the X
-server spends meanwhile is told apart. ffplay gets its frames through a pipe as y4m; what writes them there counts.
+server spends meanwhile is told apart. ffplay gets its frames through a pipe as y4m; what writes them there counts. Without a graphics
+card ffplay draws by OpenGL on the processor; "no GL" is the same with SDL's own software renderer, as framebus-view
+chooses it by itself there.
 Three rounds, of which the median is printed. Viewers that are not installed are left out.
 """
 import os
@@ -31,8 +33,10 @@ def commands(build, size, frames):
     if shutil.which('gst-launch-1.0'):
         found['ximagesink'] = f'gst-launch-1.0 -q {source} ! videoconvert ! ximagesink {quiet}'
     if shutil.which('ffplay') and shutil.which('gst-launch-1.0'):
-        found['ffplay'] = (f'gst-launch-1.0 -q {source} ! videoconvert ! video/x-raw,format=I420 ! y4menc ! fdsink fd=1 '
-                           f'2>/dev/null </dev/null | ffplay -loglevel error -autoexit -noframedrop - >/dev/null 2>&1')
+        pipe = f'gst-launch-1.0 -q {source} ! videoconvert ! video/x-raw,format=I420 ! y4menc ! fdsink fd=1 2>/dev/null'
+        play = 'ffplay -loglevel error -autoexit -noframedrop - >/dev/null 2>&1'
+        found['ffplay'] = f'{pipe} </dev/null | {play}'
+        found['ffplay, no GL'] = f'{pipe} </dev/null | SDL_RENDER_DRIVER=software {play}'
     return found
 
 
