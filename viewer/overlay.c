@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define SMALLEST 8 /* height of a font that can still be read */
+
 const SDL_Color overlay_background = {16, 18, 22, 255};
 const SDL_Color overlay_bad = {235, 94, 85, 255};
 const SDL_Color overlay_waiting = {240, 180, 70, 255};
@@ -133,44 +135,73 @@ static void draw_graph(const struct overlay *overlay, const struct overlay_graph
         fill(overlay, dim, box.x, box.y + round(box.height * (1 - expected / top)), box.width, 1);
 }
 
-void overlay_draw_table(const struct overlay *overlay, struct box cell, const char *title,
-                        const struct overlay_row *rows, unsigned count, const struct overlay_graph *graph)
+struct table {
+    struct text_style label, value, head;
+    double pad, line, left, head_height, graph_height, width, height;
+};
+
+static struct table measure_table(const struct overlay *overlay, int pixels, const char *title,
+                                  const struct overlay_row *rows, unsigned count, bool graph)
 {
-    double scale = window_text_scale(overlay->window);
-    struct text_style label = {TEXT_SANS, limited_font_size(overlay, cell, 14, 1), medium, TEXT_LEFT};
-    struct text_style value = {TEXT_SANS, label.pixels, bright, TEXT_LEFT};
-    struct text_style head = {TEXT_BOLD, label.pixels * 6 / 5, bright, TEXT_LEFT};
-    double pad = label.pixels * 0.9, line = text_line(overlay->text, &value) * 1.08, left = 0, right = 0;
+    struct table table = {
+        .label = {TEXT_SANS, pixels, medium, TEXT_LEFT},
+        .value = {TEXT_SANS, pixels, bright, TEXT_LEFT},
+        .head = {TEXT_BOLD, pixels * 6 / 5, bright, TEXT_LEFT},
+        .pad = pixels * 0.9,
+        .graph_height = graph ? pixels * 5.5 : 0,
+    };
+    double right = 0;
 
     for (unsigned i = 0; i < count; i++) {
         if (rows[i].label)
-            left = fmax(left, text_width(overlay->text, &label, rows[i].label));
+            table.left = fmax(table.left, text_width(overlay->text, &table.label, rows[i].label));
         if (rows[i].value)
-            right = fmax(right, text_width(overlay->text, &value, rows[i].value));
+            right = fmax(right, text_width(overlay->text, &table.value, rows[i].value));
     }
-    left += label.pixels;
-
-    double head_height = text_line(overlay->text, &head) * 1.3;
-    double graph_height = graph && graph->count ? label.pixels * 5.5 : 0;
-    double x = cell.x + 12 * scale, y = cell.y + 12 * scale;
-    double width = fmax(left + right, text_width(overlay->text, &head, title)) + 2 * pad;
+    table.left += pixels;
+    table.line = text_line(overlay->text, &table.value) * 1.08;
+    table.head_height = text_line(overlay->text, &table.head) * 1.3;
+    table.height = table.head_height + count * table.line + table.graph_height + 2 * table.pad;
+    table.width = fmax(table.left + right, text_width(overlay->text, &table.head, title)) + 2 * table.pad;
     /* Numbers that change their width must not make the panel tremble. */
-    width = ceil(width / (label.pixels * 2)) * label.pixels * 2;
-    fill(overlay, panel, x, y, width, head_height + count * line + graph_height + 2 * pad);
-    x += pad;
-    y += pad;
-    text_draw(overlay->text, &head, x, y, title);
-    y += head_height;
-    for (unsigned i = 0; i < count; i++, y += line) {
-        if (rows[i].label)
-            text_draw(overlay->text, &label, x, y, rows[i].label);
-        if (rows[i].value)
-            text_draw(overlay->text, &value, x + left, y, rows[i].value);
+    table.width = ceil(table.width / (pixels * 2)) * pixels * 2;
+    return table;
+}
+
+void overlay_draw_table(const struct overlay *overlay, struct box cell, const char *title,
+                        const struct overlay_row *rows, unsigned count, const struct overlay_graph *graph)
+{
+    double margin = 12 * window_text_scale(overlay->window);
+    int pixels = limited_font_size(overlay, cell, 14, 1), least = (int)(SMALLEST * margin / 12);
+    bool with_graph = graph && graph->count;
+    struct table table = measure_table(overlay, pixels, title, rows, count, with_graph);
+
+    /* Small, but all of it, rather than a part. */
+    while (pixels > least) {
+        double fit = fmin(cell.width / (table.width + 2 * margin), cell.height / (table.height + 2 * margin));
+        if (fit >= 1)
+            break;
+        margin = fmin(margin, 4);
+        pixels = (int)fmax(least, fmin(pixels - 1, floor(pixels * fit)));
+        table = measure_table(overlay, pixels, title, rows, count, with_graph);
     }
-    if (graph_height > 0) {
-        text_draw(overlay->text, &label, x, y + line * 0.2, graph->label);
+    double x = cell.x + margin, y = cell.y + margin;
+    fill(overlay, panel, x, y, table.width, table.height);
+    x += table.pad;
+    y += table.pad;
+    text_draw(overlay->text, &table.head, x, y, title);
+    y += table.head_height;
+    for (unsigned i = 0; i < count; i++, y += table.line) {
+        if (rows[i].label)
+            text_draw(overlay->text, &table.label, x, y, rows[i].label);
+        if (rows[i].value)
+            text_draw(overlay->text, &table.value, x + table.left, y, rows[i].value);
+    }
+    if (with_graph) {
+        text_draw(overlay->text, &table.label, x, y + table.line * 0.2, graph->label);
         draw_graph(overlay, graph,
-                   (struct box){x, y + line * 1.3, width - 2 * pad, graph_height - line * 1.3});
+                   (struct box){x, y + table.line * 1.3, table.width - 2 * table.pad,
+                                table.graph_height - table.line * 1.3});
     }
 }
 

@@ -116,6 +116,16 @@ def test_the_largest_pictures_can_be_shown(publish, shoot):
     assert all(abs(c - 128) <= 2 for c in image.at(512, 60))
 
 
+@pytest.mark.parametrize('size', ['320x240', '1280x720'])
+def test_information_fits_into_the_window(publish, shoot, size):
+    publish('cam0', format='BGRx', size=size, flat='1,1,1')
+    status, image, _ = shoot('cam0', '--overlay', '--frames', '5')
+    assert status == 0
+    assert max(image.at(15, 15)) < 60
+    assert all(image.at(x, image.height - 1) == (255, 255, 255) for x in range(image.width))
+    assert all(image.at(image.width - 1, y) == (255, 255, 255) for y in range(image.height))
+
+
 def test_several_buses_make_a_grid(publish, shoot):
     colors = {'red': (255, 0, 0), 'green': (0, 255, 0), 'blue': (0, 0, 255), 'gray': (128, 128, 128)}
     for name, color in colors.items():
