@@ -289,11 +289,22 @@ static void button(struct viewer *viewer, const SDL_MouseButtonEvent *event)
         toggle_fullscreen(viewer);
 }
 
+/* Whoever moves the pointer over the picture for the first time may be looking for something. A pointer
+ * that was there before the window is none that moves. */
+static void hint(struct viewer *viewer)
+{
+    if (viewer->hinted || viewer->pointer_x < 0 || !viewer->views)
+        return;
+    viewer->hinted = true;
+    viewer_notify(viewer, "? lists the keys");
+}
+
 static void drag(struct viewer *viewer, const SDL_MouseMotionEvent *event)
 {
     double scale = window_scale(&viewer->window);
     struct view *view = chosen(viewer);
 
+    hint(viewer);
     viewer->pointer_x = (event->x + 0.5) * scale;
     viewer->pointer_y = (event->y + 0.5) * scale;
     viewer->dirty = viewer->dirty || viewer->inspecting;

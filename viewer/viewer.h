@@ -66,7 +66,7 @@ struct viewer {
     bool dirty;             /* to be drawn again */
     bool quit, paused, step, hidden;
     bool info, help, smooth;
-    bool inspecting;
+    bool inspecting, hinted;
     double pointer_x, pointer_y; /* in output pixels; below zero: not over the window */
     uint64_t drawn;              /* times the window was */
     bool auto_size;              /* the window follows the picture's size */

@@ -283,6 +283,19 @@ def test_i_shows_information_and_h_the_keys(publish, view):
     window.until(lambda image: image.data == white.data, 'the picture alone')
 
 
+def test_the_first_motion_of_the_pointer_tells_where_the_keys_are(publish, view):
+    publish('cam0', size='640x480', flat='1,1,1')
+    window = view('cam0')
+    white = window.until(lambda image: image.colors() == {b'\xff\xff\xff'}, 'a white picture')
+    window.point(100, 100)
+    window.until(lambda image: max(image.at(270, 430)) < 60, 'a hint at the bottom')
+    window.until(lambda image: image.data == white.data, 'the picture alone')
+    window.point(200, 200)
+    window.key('h')
+    window.until(lambda image: max(image.at(20, 20)) < 60 and image.at(320, 470) == (255, 255, 255), 'the keys')
+    assert window.image().at(270, 430) == (255, 255, 255), 'once is enough'
+
+
 def test_s_saves_the_picture_as_it_is(publish, view, tmp_path):
     publish('cam0', format='NV12', size='160x120')
     (tmp_path / 'here').mkdir()
