@@ -8,7 +8,6 @@
 
 #include <drm_fourcc.h>
 #include <stdio.h>
-#include <sys/wait.h>
 
 #define SPIN   (20 * NS_PER_MS)
 #define PERIOD 16666667
@@ -93,7 +92,8 @@ static void report_cpu(void)
         for (size_t i = 0; i < count; i++)
             if (!lanes[i].spin_ns)
                 bench_row(&(struct bench_row){
-                    .situation = side ? "processor time a frame, reader, 60 Hz" : "processor time a frame, writer, 60 Hz",
+                    .situation = side ? "processor time a frame, reader, 60 Hz"
+                                      : "processor time a frame, writer, 60 Hz",
                     .contestant = lanes[i].name,
                     .unit = "us",
                     .samples = side ? &reader[i] : &writer[i],
@@ -155,9 +155,5 @@ int main(int argc, char **argv)
     report_cpu();
     measure_rates();
     lanes_close(lanes, count);
-#ifdef HAVE_ICEORYX
-    if (count == LANES)
-        roudi_stop();
-#endif
     return bench_close();
 }

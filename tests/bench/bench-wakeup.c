@@ -9,7 +9,7 @@
 #include <drm_fourcc.h>
 #include <stdio.h>
 
-#define SPIN (50 * NS_PER_MS) /* the longest there is: longer than a period at 30 Hz */
+#define SPIN  (50 * NS_PER_MS) /* the longest there is: longer than a period at 30 Hz */
 #define BLOCK 20
 
 enum {

@@ -122,7 +122,10 @@ static void print_row(struct json_object *o)
            json_object_get_string(json_object_object_get(o, "contestant")),
            json_object_get_string(json_object_object_get(o, "unit")), get_number(o, "p50"),
            get_number(o, "p90"), get_number(o, "p99"), get_number(o, "samples"), ratio,
-           aim ? json_object_get_string(aim) : "", !aim ? "" : met ? ": met" : ": MISSED");
+           aim ? json_object_get_string(aim) : "",
+           !aim  ? ""
+           : met ? ": met"
+                 : ": MISSED");
     fflush(stdout);
 }
 
@@ -297,7 +300,8 @@ bool bench_is_alone(void)
 
 void bench_await(_Atomic uint32_t *word, uint32_t value)
 {
-    for (int64_t limit = now() + AWAIT_LIMIT; (int32_t)(atomic_load(word) - value) < 0; bench_sleep(NS_PER_MS / 10))
+    for (int64_t limit = now() + AWAIT_LIMIT; (int32_t)(atomic_load(word) - value) < 0;
+         bench_sleep(NS_PER_MS / 10))
         if (now() > limit)
             bench_die("a peer did not do its part in %d s", (int)(AWAIT_LIMIT / NS_PER_S));
 }

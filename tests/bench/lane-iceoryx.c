@@ -17,7 +17,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static pid_t roudi;
+/* The one of a run before this may be about to end. */
+#define TRIES 6
 
 struct publisher {
     iox_pub_storage_t storage;
@@ -36,42 +37,46 @@ static void write_configuration(const char *path, size_t frame_size)
     fclose(f);
 }
 
-bool roudi_start(size_t frame_size)
+static bool is_ready(int out)
 {
-    char path[128];
-    int out[2];
-    snprintf(path, sizeof path, "%s/roudi.toml", getenv("FRAMEBUS_DIR"));
-    write_configuration(path, frame_size);
-    if (pipe(out))
-        bench_die("pipe");
-    roudi = bench_fork();
-    if (roudi == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGTERM); /* it has shared memory to remove */
-        dup2(out[1], STDOUT_FILENO);
-        close(out[0]);
-        execlp("iox-roudi", "iox-roudi", "--config-file", path, "--monitoring-mode", "off", "--log-level", "warning",
-               (char *)NULL);
-        _exit(127);
-    }
-    close(out[1]);
     char said[4096] = "";
     for (size_t length = 0; !strstr(said, "ready for clients");) {
-        ssize_t n = read(out[0], said + length, sizeof said - 1 - length);
-        if (n <= 0) {
-            close(out[0]);
-            bench_kill(roudi);
+        ssize_t n = read(out, said + length, sizeof said - 1 - length);
+        if (n <= 0)
             return false;
-        }
         length += (size_t)n;
         said[length] = '\0';
     }
-    return true; /* the pipe stays open: it may say more */
+    return true;
 }
 
-void roudi_stop(void)
+bool roudi_start(size_t frame_size)
 {
-    kill(roudi, SIGTERM);
-    waitpid(roudi, NULL, 0);
+    char path[128];
+    snprintf(path, sizeof path, "%s/roudi.toml", getenv("FRAMEBUS_DIR"));
+    write_configuration(path, frame_size);
+    for (int tries = 0; tries < TRIES; tries++) {
+        int out[2];
+        if (pipe(out))
+            bench_die("pipe");
+        pid_t roudi = bench_fork();
+        if (roudi == 0) {
+            prctl(PR_SET_PDEATHSIG, SIGTERM); /* it has shared memory to remove */
+            dup2(out[1], STDOUT_FILENO);
+            dup2(out[1], STDERR_FILENO);
+            close(out[0]);
+            execlp("iox-roudi", "iox-roudi", "--config-file", path, "--monitoring-mode", "off", "--log-level",
+                   "warning", (char *)NULL);
+            _exit(127);
+        }
+        close(out[1]);
+        if (is_ready(out[0]))
+            return true; /* the pipe stays open: it may say more */
+        close(out[0]);
+        bench_kill(roudi);
+        bench_sleep(NS_PER_S / 2);
+    }
+    return false;
 }
 
 static const char *event_name(const struct lane *lane)
@@ -97,11 +102,18 @@ static void read_all(struct lane *lane, iox_sub_t subscriber)
     }
 }
 
+/* The daemon takes it ill if a client just goes; that it goes is told by what runs at exit. */
+static void leave(iox_sub_t subscriber)
+{
+    iox_sub_deinit(subscriber);
+    exit(0);
+}
+
 /* Like a spinning reader of framebus, it looks for so long before it sleeps. */
-static void poll_for_ever(struct lane *lane, iox_sub_t subscriber)
+static void poll_until_stopped(struct lane *lane, iox_sub_t subscriber)
 {
     int64_t idle_since = now();
-    for (;;) {
+    while (!atomic_load_explicit(&lane->shared->stop, memory_order_relaxed)) {
         if (iox_sub_has_chunks(subscriber)) {
             read_all(lane, subscriber);
             idle_since = now();
@@ -124,19 +136,22 @@ static void iceoryx_read(struct lane *lane)
         bench_sleep(NS_PER_MS);
     if (lane->spin_ns) {
         lane_is_ready(lane);
-        poll_for_ever(lane, subscriber);
+        poll_until_stopped(lane, subscriber);
+        leave(subscriber);
     }
 
     iox_ws_storage_t room;
     iox_ws_t set = iox_ws_init(&room);
     iox_ws_attach_subscriber_event(set, subscriber, SubscriberEvent_DATA_RECEIVED, 0, NULL);
     lane_is_ready(lane);
-    for (;;) {
+    while (!atomic_load_explicit(&lane->shared->stop, memory_order_relaxed)) {
         iox_notification_info_t info;
         uint64_t missed;
         iox_ws_wait(set, &info, 1, &missed);
         read_all(lane, subscriber);
     }
+    iox_ws_deinit(set);
+    leave(subscriber);
 }
 
 static void iceoryx_open(struct lane *lane)
@@ -167,6 +182,14 @@ static void iceoryx_post(struct lane *lane)
     iox_pub_publish_chunk(p->publisher, frame);
 }
 
+static void iceoryx_finish(struct lane *lane)
+{
+    atomic_store(&lane->shared->stop, true);
+    lane->number++;
+    iceoryx_post(lane);
+    waitpid(lane->reader, NULL, 0);
+}
+
 static void iceoryx_close(struct lane *lane)
 {
     struct publisher *p = lane->data;
@@ -174,4 +197,10 @@ static void iceoryx_close(struct lane *lane)
     free(p);
 }
 
-const struct lane_kind lane_iceoryx = {NULL, iceoryx_read, iceoryx_open, NULL, iceoryx_post, iceoryx_close};
+const struct lane_kind lane_iceoryx = {
+    .read = iceoryx_read,
+    .open = iceoryx_open,
+    .post = iceoryx_post,
+    .close = iceoryx_close,
+    .finish = iceoryx_finish,
+};

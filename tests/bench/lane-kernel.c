@@ -91,8 +91,20 @@ static void bytes_close(struct lane *lane)
     close(lane->fd[1]);
 }
 
-const struct lane_kind lane_pipe = {pipe_prepare, bytes_read, bytes_open, NULL, bytes_post, bytes_close};
-const struct lane_kind lane_socket = {socket_prepare, bytes_read, bytes_open, NULL, bytes_post, bytes_close};
+const struct lane_kind lane_pipe = {
+    .prepare = pipe_prepare,
+    .read = bytes_read,
+    .open = bytes_open,
+    .post = bytes_post,
+    .close = bytes_close,
+};
+const struct lane_kind lane_socket = {
+    .prepare = socket_prepare,
+    .read = bytes_read,
+    .open = bytes_open,
+    .post = bytes_post,
+    .close = bytes_close,
+};
 
 /* ---- descriptors ---- */
 
@@ -210,4 +222,10 @@ static void fds_close(struct lane *lane)
     close(lane->fd[1]);
 }
 
-const struct lane_kind lane_fds = {fds_prepare, fds_read, fds_open, NULL, fds_post, fds_close};
+const struct lane_kind lane_fds = {
+    .prepare = fds_prepare,
+    .read = fds_read,
+    .open = fds_open,
+    .post = fds_post,
+    .close = fds_close,
+};

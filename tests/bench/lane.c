@@ -8,9 +8,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define WARM_UP      30
-#define LIMIT        (20 * NS_PER_S)
-#define FLOOD_CLOCK  16 /* frames between two looks at the clock */
+#define WARM_UP     30
+#define LIMIT       (20 * NS_PER_S)
+#define FLOOD_CLOCK 16 /* frames between two looks at the clock */
 
 /* ---- both sides ---- */
 
@@ -55,13 +55,16 @@ static void await_last(const struct lane *lane)
     }
 }
 
-void lane_measure(struct lane *lane)
+int64_t lane_measure(struct lane *lane)
 {
     lane->number++;
+    int64_t begin = now();
     lane->kind->post(lane);
+    int64_t cost = now() - begin;
     await_last(lane);
     struct lane_shared *s = lane->shared;
     samples_add(&lane->samples, (double)(atomic_load(&s->received) - atomic_load(&s->sent)) / 1000);
+    return cost;
 }
 
 void lanes_measure(struct lane *lanes, size_t count, size_t samples, size_t block, int64_t pause)
@@ -138,6 +141,8 @@ void lanes_open(struct lane *lanes, size_t count)
 void lanes_close(struct lane *lanes, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
+        if (lanes[i].kind->finish)
+            lanes[i].kind->finish(&lanes[i]);
         bench_kill(lanes[i].reader);
         if (lanes[i].kind->close)
             lanes[i].kind->close(&lanes[i]);
@@ -176,7 +181,12 @@ static void eventfd_close(struct lane *lane)
     close(lane->fd[0]);
 }
 
-const struct lane_kind lane_eventfd = {eventfd_prepare, eventfd_wait, NULL, NULL, eventfd_post, eventfd_close};
+const struct lane_kind lane_eventfd = {
+    .prepare = eventfd_prepare,
+    .read = eventfd_wait,
+    .post = eventfd_post,
+    .close = eventfd_close,
+};
 
 static void futex_wait(struct lane *lane)
 {
@@ -196,18 +206,18 @@ static void futex_post(struct lane *lane)
     syscall(SYS_futex, &lane->shared->word, FUTEX_WAKE, 1, NULL, NULL, 0);
 }
 
-const struct lane_kind lane_futex = {NULL, futex_wait, NULL, NULL, futex_post, NULL};
+const struct lane_kind lane_futex = {.read = futex_wait, .post = futex_post};
 
 /* ---- framebus ---- */
 
-static void bus_name(const struct lane *lane, char *name, size_t room)
+void lane_bus(const struct lane *lane, char name[LANE_BUS_MAX])
 {
-    snprintf(name, room, "lane-%d", (int)lane->reader ? (int)lane->reader : (int)getpid());
+    snprintf(name, LANE_BUS_MAX, "lane-%d", (int)(lane->reader ? lane->reader : getpid()));
 }
 
 static void framebus_read(struct lane *lane)
 {
-    char name[32];
+    char name[LANE_BUS_MAX];
     struct framebus_reader *reader;
     struct framebus_frame *frame;
     const struct framebus_reader_options options = {
@@ -215,7 +225,7 @@ static void framebus_read(struct lane *lane)
         .spin_ns = lane->spin_ns,
         .delivery = lane->lossless ? FRAMEBUS_DELIVERY_LOSSLESS : FRAMEBUS_DELIVERY_LIVE,
     };
-    bus_name(lane, name, sizeof name);
+    lane_bus(lane, name);
     bench_check(framebus_reader_open(&reader, name, &options), "reader");
     lane_is_ready(lane);
     for (;;) {
@@ -228,8 +238,8 @@ static void framebus_read(struct lane *lane)
 
 static void framebus_open(struct lane *lane)
 {
-    char name[32];
-    bus_name(lane, name, sizeof name);
+    char name[LANE_BUS_MAX];
+    lane_bus(lane, name);
     lane->data = bench_writer(name, lane->fourcc, lane->width, lane->height,
                               &(struct framebus_writer_options){
                                   .lossless = lane->lossless,
@@ -258,5 +268,10 @@ static void framebus_close(struct lane *lane)
     framebus_writer_close(lane->data);
 }
 
-const struct lane_kind lane_framebus = {NULL,          framebus_read, framebus_open, framebus_serve,
-                                        framebus_post, framebus_close};
+const struct lane_kind lane_framebus = {
+    .read = framebus_read,
+    .open = framebus_open,
+    .serve = framebus_serve,
+    .post = framebus_post,
+    .close = framebus_close,
+};

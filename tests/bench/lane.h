@@ -18,12 +18,13 @@ struct lane_kind {
     void (*serve)(struct lane *lane);   /* while waiting for the reader to attach; may be NULL */
     void (*post)(struct lane *lane);    /* passes frame lane->number, with lane_sent() when it is complete */
     void (*close)(struct lane *lane);   /* may be NULL */
+    void (*finish)(struct lane *lane);  /* before that: the reader must not just be killed; may be NULL */
 };
 
 /* By cache line: the writer's and the reader's. */
 struct lane_shared {
     _Alignas(64) _Atomic int64_t sent;
-    _Atomic bool untimed;
+    _Atomic bool untimed, stop;
     _Alignas(64) _Atomic uint32_t count; /* frames received */
     _Atomic uint32_t ready;
     _Atomic int64_t received;
@@ -49,14 +50,17 @@ struct lane {
 /* How many frames may be under way in a lossless lane. */
 #define LANE_DEPTH 16
 
+#define LANE_BUS_MAX 32
+
 extern const struct lane_kind lane_eventfd, lane_futex, lane_framebus;
 
 /* Starts them all; `data` is what lane_open leaves to the kind. */
 void lanes_open(struct lane *lanes, size_t count);
 void lanes_close(struct lane *lanes, size_t count);
 
-/* One frame across; the time it took goes to lane->samples, in microseconds. */
-void lane_measure(struct lane *lane);
+/* One frame across; the time it took goes to lane->samples, in microseconds. Returns how many
+ * nanoseconds the writer spent on it. */
+int64_t lane_measure(struct lane *lane);
 
 /* In turns of `block` frames, `pause` ns after each, until each lane has `samples` samples. */
 void lanes_measure(struct lane *lanes, size_t count, size_t samples, size_t block, int64_t pause);
@@ -66,6 +70,9 @@ double lane_flood(struct lane *lane, int64_t duration);
 
 /* Bytes of a frame of this lane. */
 size_t lane_frame_size(const struct lane *lane);
+
+/* The bus of a lane of kind lane_framebus, whose `data` is the writer. */
+void lane_bus(const struct lane *lane, char name[LANE_BUS_MAX]);
 
 /* ---- for the kinds ---- */
 
