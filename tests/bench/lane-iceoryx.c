@@ -17,8 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* The one of a run before this may be about to end. */
-#define TRIES 6
+static pid_t roudi;
 
 struct publisher {
     iox_pub_storage_t storage;
@@ -53,30 +52,33 @@ static bool is_ready(int out)
 bool roudi_start(size_t frame_size)
 {
     char path[128];
+    int out[2];
     snprintf(path, sizeof path, "%s/roudi.toml", getenv("FRAMEBUS_DIR"));
     write_configuration(path, frame_size);
-    for (int tries = 0; tries < TRIES; tries++) {
-        int out[2];
-        if (pipe(out))
-            bench_die("pipe");
-        pid_t roudi = bench_fork();
-        if (roudi == 0) {
-            prctl(PR_SET_PDEATHSIG, SIGTERM); /* it has shared memory to remove */
-            dup2(out[1], STDOUT_FILENO);
-            dup2(out[1], STDERR_FILENO);
-            close(out[0]);
-            execlp("iox-roudi", "iox-roudi", "--config-file", path, "--monitoring-mode", "off", "--log-level",
-                   "warning", (char *)NULL);
-            _exit(127);
-        }
-        close(out[1]);
-        if (is_ready(out[0]))
-            return true; /* the pipe stays open: it may say more */
+    if (pipe(out))
+        bench_die("pipe");
+    roudi = bench_fork();
+    if (roudi == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGTERM); /* it has shared memory to remove */
+        dup2(out[1], STDOUT_FILENO);
+        dup2(out[1], STDERR_FILENO);
         close(out[0]);
-        bench_kill(roudi);
-        bench_sleep(NS_PER_S / 2);
+        execlp("iox-roudi", "iox-roudi", "--config-file", path, "--monitoring-mode", "off", "--log-level",
+               "warning", (char *)NULL);
+        _exit(127);
     }
+    close(out[1]);
+    if (is_ready(out[0]))
+        return true; /* the pipe stays open: it may say more */
+    close(out[0]);
+    bench_kill(roudi);
     return false;
+}
+
+void roudi_stop(void)
+{
+    kill(roudi, SIGTERM);
+    waitpid(roudi, NULL, 0);
 }
 
 static const char *event_name(const struct lane *lane)

@@ -10,9 +10,10 @@ extern const struct lane_kind lane_pipe, lane_socket, lane_fds;
 #ifdef HAVE_ICEORYX
 extern const struct lane_kind lane_iceoryx;
 
-/* iceoryx's daemon, with memory for frames of this size. It ends when we do, not before: it would
- * take us with it. False if it does not start. */
+/* iceoryx's daemon, with memory for frames of this size. False if it does not start. When it ends, it
+ * ends its clients too. */
 bool roudi_start(size_t frame_size);
+void roudi_stop(void);
 #endif
 
 #endif
