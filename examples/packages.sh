@@ -8,6 +8,7 @@ Installs what is missing of these sets of packages (apt-get, through sudo if nee
   build  to compile everything
   view   to see a picture: GStreamer tools and plugins, a font
   test   for the tests
+  bench  for the benchmarks: plots, and iceoryx to compare with
 With --list it prints what is missing, and installs nothing.'
 
 build=(gcc libc6-dev libdrm-dev libfontconfig-dev libgstreamer-plugins-base1.0-dev libgstreamer1.0-dev
@@ -18,6 +19,7 @@ test=(clang clang-format clang-tidy cppcheck g++ gcc-multilib gir1.2-gst-plugins
     gstreamer1.0-plugins-base-apps gstreamer1.0-plugins-ugly gstreamer1.0-x imagemagick libc6-dbg
     libclang-rt-dev libcmocka-dev libgl1 libgl1-mesa-dri libseccomp-dev musl-tools openbox procps python3
     python3-gi python3-opencv python3-pytest spin util-linux valgrind weston x11-utils xauth xdotool xvfb)
+bench=(gnuplot-nox iceoryx libiceoryx-binding-c-dev)
 
 die()
 {
@@ -67,6 +69,7 @@ for argument in "$@"; do
     build) wanted+=("${build[@]}") ;;
     view) wanted+=("${view[@]}") ;;
     test) wanted+=("${test[@]}") ;;
+    bench) wanted+=("${bench[@]}") ;;
     --list) list=yes ;;
     --help | -h)
         printf '%s\n' "$usage"

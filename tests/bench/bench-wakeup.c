@@ -9,8 +9,7 @@
 #include <drm_fourcc.h>
 #include <stdio.h>
 
-#define SPIN  (50 * NS_PER_MS) /* the longest there is: longer than a period at 30 Hz */
-#define BLOCK 20
+#define SPIN (50 * NS_PER_MS) /* the longest there is: longer than a period at 30 Hz */
 
 enum {
     EVENTFD,
@@ -36,13 +35,13 @@ static struct lane lanes[LANES] = {
 static const struct {
     const char *name;
     int64_t pause;
-    size_t samples;
+    size_t samples, block;
     double limit;
 } cadences[] = {
-    {"30 Hz", 33333333, 400, 0},
-    {"60 Hz", 16666667, 600, 1.15},
-    {"240 Hz", 4166667, 1200, 1.15},
-    {"back to back", 0, 40000, 1.3},
+    {"30 Hz", 33333333, 400, 20, 0},
+    {"60 Hz", 16666667, 600, 20, 1.15},
+    {"240 Hz", 4166667, 1200, 20, 1.15},
+    {"back to back", 0, 40000, 500, 1.3},
 };
 
 static void report(const char *cadence, double limit)
@@ -77,7 +76,7 @@ int main(int argc, char **argv)
     bench_open("wakeup", argc, argv);
     lanes_open(lanes, LANES);
     for (size_t i = 0; i < sizeof cadences / sizeof *cadences; i++) {
-        lanes_measure(lanes, LANES, bench_count(cadences[i].samples, 2), bench_count(BLOCK, 2),
+        lanes_measure(lanes, LANES, bench_count(cadences[i].samples, 2), bench_count(cadences[i].block, 2),
                       cadences[i].pause);
         report(cadences[i].name, cadences[i].limit);
     }
