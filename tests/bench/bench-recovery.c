@@ -78,7 +78,7 @@ static void measure_attach(size_t rounds)
         int64_t again;
     } writers[] = {{"writer waits for readers", 0}, {"writer publishes at 60 Hz", 16666667}};
     for (int i = 0; i < 2; i++) {
-        struct samples open = {0}, all = {0};
+        struct samples open = {0}, all = {0}, close = {0};
         pid_t writer = start_writer("attach", writers[i].again);
         bench_await(&shared->published, 1);
         for (size_t k = 0; k < rounds; k++) {
@@ -87,12 +87,15 @@ static void measure_attach(size_t rounds)
             int64_t opened = now();
             take(reader);
             samples_add(&open, (double)(opened - begin) / 1000);
-            samples_add(&all, (double)(now() - begin) / 1000);
+            int64_t taken = now();
+            samples_add(&all, (double)(taken - begin) / 1000);
             framebus_reader_close(reader);
+            samples_add(&close, (double)(now() - taken) / 1000);
             bench_sleep(NS_PER_MS + (int64_t)(k * 377 % 1000) * 16667); /* anywhere in the period */
         }
         row("attach -> first frame", writers[i].name, &all, AIM_AT_MOST, 2000);
         row("attach alone", writers[i].name, &open, AIM_NONE, 0);
+        row("closing the reader", writers[i].name, &close, AIM_NONE, 0);
         bench_kill(writer);
     }
 }
