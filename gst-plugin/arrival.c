@@ -60,7 +60,7 @@ static GstClockTime usual_age(const struct arrival *arrival)
 static gboolean learn_latency(struct arrival *arrival, const struct framebus_frame *frame,
                               GstClockTime duration)
 {
-    GstClockTime age, usual;
+    GstClockTime age, usual = 0;
 
     if (frame->publish_ns < frame->capture_ns || frame->publish_ns - frame->capture_ns > OLD_NS)
         return FALSE;
@@ -76,7 +76,8 @@ static gboolean learn_latency(struct arrival *arrival, const struct framebus_fra
         arrival->calm++;
         arrival->calm_most = MAX(arrival->calm_most, age);
     }
-    usual = usual_age(arrival);
+    if (age > arrival->latency) /* else nothing makes it longer */
+        usual = usual_age(arrival);
     if (usual > arrival->latency)
         arrival->latency = usual;
     else if (arrival->calm == CALM_FRAMES)
