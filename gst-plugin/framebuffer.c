@@ -2,12 +2,14 @@
 #include "framebuffer.h"
 
 #include "caps.h"
+#include "timebase.h"
 
 #include <string.h>
 
 struct held {
     struct framebus_reader *reader;
     struct framebus_frame *frame;
+    gint *count;
 };
 
 static void give_back(gpointer data)
@@ -15,6 +17,8 @@ static void give_back(gpointer data)
     struct held *held = data;
 
     framebus_reader_release(held->reader, held->frame);
+    g_atomic_int_add(held->count, -1);
+    g_atomic_rc_box_release(held->count);
     g_free(held);
 }
 
@@ -25,31 +29,34 @@ gboolean frame_is_default(const struct framebus_frame *frame, const GstVideoInfo
             format_has_layout(frame->format, GST_VIDEO_INFO_N_PLANES(info), info->offset, info->stride));
 }
 
-GstBuffer *frame_wrap(struct framebus_reader *reader, struct framebus_frame *frame, const GstVideoInfo *info)
+GstBuffer *frame_expect(GstVideoInfo *lies)
 {
-    const struct framebus_format *format = frame->format;
-    struct held *held = g_new(struct held, 1);
     GstBuffer *buffer = gst_buffer_new();
-    gsize offset[GST_VIDEO_MAX_PLANES] = {0};
-    gint stride[GST_VIDEO_MAX_PLANES] = {0};
+
+    if (lies->finfo)
+        gst_buffer_add_video_meta_full(buffer, GST_VIDEO_FRAME_FLAG_NONE, GST_VIDEO_INFO_FORMAT(lies),
+                                       GST_VIDEO_INFO_WIDTH(lies), GST_VIDEO_INFO_HEIGHT(lies),
+                                       GST_VIDEO_INFO_N_PLANES(lies), lies->offset, lies->stride);
+    gst_buffer_add_reference_timestamp_meta(buffer, monotonic_reference(), 0, GST_CLOCK_TIME_NONE);
+    return buffer;
+}
+
+void frame_wrap(GstBuffer *buffer, struct framebus_reader *reader, struct framebus_frame *frame,
+                const GstVideoInfo *info, gint *count)
+{
+    GstMeta *meta = gst_buffer_get_meta(buffer, GST_REFERENCE_TIMESTAMP_META_API_TYPE);
+    struct held *held = g_new(struct held, 1);
     gsize size = frame->size;
 
     /* Some count on a picture to be no larger than need be. */
     if (info->finfo && frame_is_default(frame, info))
         size = GST_VIDEO_INFO_SIZE(info);
-    *held = (struct held){reader, frame};
+    *held = (struct held){reader, frame, g_atomic_rc_box_acquire(count)};
+    g_atomic_int_inc(count);
     gst_buffer_append_memory(buffer, gst_memory_new_wrapped(GST_MEMORY_FLAG_READONLY, frame->data,
                                                             frame->capacity, 0, size, held, give_back));
     GST_BUFFER_FLAG_UNSET(buffer, GST_BUFFER_FLAG_TAG_MEMORY); /* tells of changes, and this is none */
-    if (!info->finfo)
-        return buffer;
-    for (guint i = 0; i < format->planes; i++) {
-        offset[i] = format->offset[i];
-        stride[i] = format->stride[i];
-    }
-    gst_buffer_add_video_meta_full(buffer, GST_VIDEO_FRAME_FLAG_NONE, GST_VIDEO_INFO_FORMAT(info),
-                                   format->width, format->height, format->planes, offset, stride);
-    return buffer;
+    ((GstReferenceTimestampMeta *)meta)->timestamp = frame->capture_ns;
 }
 
 GstBuffer *frame_copy(const struct framebus_frame *frame, const GstVideoInfo *info)
@@ -74,5 +81,7 @@ GstBuffer *frame_copy(const struct framebus_frame *frame, const GstVideoInfo *in
         memcpy(map.data, frame->data, size);
     }
     gst_buffer_unmap(buffer, &map);
+    gst_buffer_add_reference_timestamp_meta(buffer, monotonic_reference(), frame->capture_ns,
+                                            GST_CLOCK_TIME_NONE);
     return buffer;
 }

@@ -67,13 +67,16 @@ struct _GstFramebusSrc {
     gboolean bus_full;   /* a larger quota was refused */
     guint wanted_hold;
     GstVideoInfo info; /* finfo is NULL for payloads */
+    GstVideoInfo lies; /* the same with offsets and strides as they are on the bus */
     struct arrival arrival;
     GstBuffer *last;
+    GstBuffer *expected; /* made ready for the next frame while it was waited for */
 
     /* Under the object lock. */
     GstCaps *caps; /* NULL until the first frame */
     GstClockTime latency;
     guint64 delivered, missed, copied, skipped, posted;
+    gint *held; /* frames that downstream has in place; NULL without a reader */
     struct framebus_reader_stats stats;
 };
 
@@ -96,11 +99,11 @@ static GstStructure *stats_of(GstFramebusSrc *src)
     GstStructure *stats;
 
     GST_OBJECT_LOCK(src);
-    stats = gst_structure_new("framebussrc-stats", "delivered", G_TYPE_UINT64, src->delivered, "missed",
-                              G_TYPE_UINT64, src->missed, "copied", G_TYPE_UINT64, src->copied, "skipped",
-                              G_TYPE_UINT64, src->skipped, "held", G_TYPE_UINT, src->stats.held, "quota",
-                              G_TYPE_UINT, src->stats.quota, "writers", G_TYPE_UINT64, src->stats.writers,
-                              "writer-pid", G_TYPE_INT, src->stats.writer_pid, NULL);
+    stats = gst_structure_new(
+        "framebussrc-stats", "delivered", G_TYPE_UINT64, src->delivered, "missed", G_TYPE_UINT64, src->missed,
+        "copied", G_TYPE_UINT64, src->copied, "skipped", G_TYPE_UINT64, src->skipped, "held", G_TYPE_UINT,
+        src->held ? (guint)g_atomic_int_get(src->held) : 0, "quota", G_TYPE_UINT, src->stats.quota, "writers",
+        G_TYPE_UINT64, src->stats.writers, "writer-pid", G_TYPE_INT, src->stats.writer_pid, NULL);
     GST_OBJECT_UNLOCK(src);
     return stats;
 }
@@ -125,6 +128,7 @@ static GstPadProbeReturn see_event(GstPad *pad, GstPadProbeInfo *info, gpointer 
     return GST_PAD_PROBE_OK;
 }
 
+/* Not for each frame: it asks the kernel who the writer is. */
 static void look_at_reader(GstFramebusSrc *src)
 {
     struct framebus_reader_stats stats;
@@ -142,7 +146,9 @@ static void close_reader(GstFramebusSrc *src)
     framebus_reader_close(src->reader);
     src->reader = NULL;
     src->has_sequence = FALSE;
+    src->serial = 0;
     GST_OBJECT_LOCK(src);
+    g_clear_pointer(&src->held, g_atomic_rc_box_release);
     src->stats = (struct framebus_reader_stats){0};
     GST_OBJECT_UNLOCK(src);
 }
@@ -169,6 +175,11 @@ static int open_reader(GstFramebusSrc *src, gint64 wait_ns)
         options.quota = 2;
         r = framebus_reader_open(&src->reader, src->name, &options);
     }
+    if (r == 0) {
+        GST_OBJECT_LOCK(src);
+        src->held = g_atomic_rc_box_new0(gint);
+        GST_OBJECT_UNLOCK(src);
+    }
     return r;
 }
 
@@ -194,6 +205,7 @@ static void ask_for_hold(GstFramebusSrc *src, guint hold)
         GST_INFO_OBJECT(src, "cannot hold %u frames in place: %s", hold, framebus_last_error());
         src->bus_full = TRUE;
     }
+    look_at_reader(src);
 }
 
 /* How long to wait for a frame now: what `timeout` leaves, or until the last one is to be repeated. */
@@ -265,6 +277,12 @@ static GstFlowReturn take_format(GstFramebusSrc *src, const struct framebus_fram
         return GST_FLOW_NOT_NEGOTIATED;
     }
     src->is_default = frame_is_default(frame, &src->info);
+    src->lies = src->info;
+    for (guint i = 0; i < frame->format->planes; i++) {
+        src->lies.offset[i] = frame->format->offset[i];
+        src->lies.stride[i] = frame->format->stride[i];
+    }
+    gst_clear_buffer(&src->expected);
     src->serial = frame->format_serial;
 
     GST_OBJECT_LOCK(src);
@@ -296,8 +314,6 @@ static GstFlowReturn take_format(GstFramebusSrc *src, const struct framebus_fram
 static void stamp(GstFramebusSrc *src, const struct framebus_frame *frame, GstBuffer *buffer)
 {
     GST_BUFFER_DURATION(buffer) = arrival_duration(frame, &src->info);
-    gst_buffer_add_reference_timestamp_meta(buffer, monotonic_reference(), frame->capture_ns,
-                                            GST_CLOCK_TIME_NONE);
     if (gst_base_src_get_do_timestamp(GST_BASE_SRC(src)) ||
         !arrival_stamp(&src->arrival, GST_ELEMENT(src), frame, &src->info, buffer))
         return;
@@ -333,6 +349,22 @@ static gboolean is_undecodable(GstFramebusSrc *src, const struct framebus_frame 
     return FALSE;
 }
 
+static void expect(GstFramebusSrc *src)
+{
+    if (!src->expected)
+        src->expected = frame_expect(&src->lies);
+}
+
+/* The frame itself, or a copy of it. */
+static GstBuffer *buffer_of(GstFramebusSrc *src, struct framebus_frame *frame, gboolean copies)
+{
+    if (copies)
+        return frame_copy(frame, &src->info);
+    expect(src);
+    frame_wrap(src->expected, src->reader, frame, &src->info, src->held);
+    return g_steal_pointer(&src->expected);
+}
+
 /* Makes a buffer of a frame, which is given back with it or here. AGAIN: nothing for downstream. */
 static GstFlowReturn deliver(GstFramebusSrc *src, struct framebus_frame *frame, GstBuffer **buffer)
 {
@@ -341,7 +373,8 @@ static GstFlowReturn deliver(GstFramebusSrc *src, struct framebus_frame *frame, 
     gboolean full, copies, keeps, is_auto;
 
     count_missed(src, frame);
-    look_at_reader(src);
+    if (src->serial != frame->format_serial) /* with it, the writer */
+        look_at_reader(src);
     if (is_undecodable(src, frame))
         goto fail;
     if (!src->caps || src->serial != frame->format_serial) {
@@ -351,9 +384,9 @@ static GstFlowReturn deliver(GstFramebusSrc *src, struct framebus_frame *frame, 
     }
 
     /* One of the quota is always kept for the next frame to be looked at. */
-    full = src->stats.held >= src->stats.quota;
+    full = (guint)g_atomic_int_get(src->held) + 1 >= src->stats.quota;
     copies = full || (!src->takes_meta && !src->is_default);
-    *buffer = copies ? frame_copy(frame, &src->info) : frame_wrap(src->reader, frame, &src->info);
+    *buffer = buffer_of(src, frame, copies);
     flow = GST_FLOW_ERROR;
     if (!*buffer)
         goto fail;
@@ -498,6 +531,8 @@ static GstFlowReturn create(GstPushSrc *push, GstBuffer **buffer)
 
         if (!src->reader)
             r = open_reader(src, wait);
+        if (src->serial)
+            expect(src);
         if (r == 0)
             r = framebus_reader_next(src->reader, &frame, wait);
         flow = r == 0 ? deliver(src, frame, buffer) : nothing_came(src, r, &since, buffer);
@@ -536,6 +571,7 @@ static gboolean stop(GstBaseSrc *base)
 
     post_stats(src);
     gst_clear_buffer(&src->last);
+    gst_clear_buffer(&src->expected);
     close_reader(src);
     g_clear_pointer(&src->name, g_free);
     GST_OBJECT_LOCK(src);
