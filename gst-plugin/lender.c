@@ -11,7 +11,7 @@
 
 struct slot_memory {
     GstMemory memory;
-    struct framebus_frame *frame; /* NULL: a part of another slot's memory */
+    struct framebus_frame *frame; /* NULL: a part of another slot's memory, or empty */
     guint8 *data;
     gboolean published;
 };
@@ -174,35 +174,39 @@ static gboolean memory_is_span(GstMemory *first G_GNUC_UNUSED, GstMemory *second
     return FALSE;
 }
 
+/* The slot's lend is over, whatever becomes of the memory. */
+static void give_back(GstFramebusLender *lender, struct slot_memory *slot)
+{
+    /* Release may come after close, not during it. */
+    g_mutex_lock(&lender->lock);
+    while (lender->closing)
+        g_cond_wait(&lender->changed, &lender->lock);
+    lender->inside++;
+    g_mutex_unlock(&lender->lock);
+
+    framebus_writer_release(lender->writer, slot->frame);
+    slot->frame = NULL;
+
+    g_mutex_lock(&lender->lock);
+    lender->lent--;
+    g_mutex_unlock(&lender->lock);
+    leave(lender);
+}
+
 static void memory_free(GstAllocator *allocator, GstMemory *memory)
 {
-    GstFramebusLender *lender = GST_FRAMEBUS_LENDER(allocator);
     struct slot_memory *slot = (struct slot_memory *)memory;
 
-    if (slot->frame) {
-        /* Release may come after close, not during it. */
-        g_mutex_lock(&lender->lock);
-        while (lender->closing)
-            g_cond_wait(&lender->changed, &lender->lock);
-        lender->inside++;
-        g_mutex_unlock(&lender->lock);
-
-        framebus_writer_release(lender->writer, slot->frame);
-
-        g_mutex_lock(&lender->lock);
-        lender->lent--;
-        g_mutex_unlock(&lender->lock);
-        leave(lender);
-    }
+    if (slot->frame)
+        give_back(GST_FRAMEBUS_LENDER(allocator), slot);
     g_free(slot);
 }
 
-GstMemory *lender_lend(GstFramebusLender *lender, enum lender_use use, guint64 size, const gint *flushing,
-                       int *error)
+static struct framebus_frame *begin(GstFramebusLender *lender, enum lender_use use, guint64 size,
+                                    const gint *flushing, int *error)
 {
     guint limit = use == LENDER_FOR_UPSTREAM ? LENDER_MAX_LENDS - RESERVE : LENDER_MAX_LENDS;
     struct framebus_frame *frame = NULL;
-    struct slot_memory *slot;
     gboolean room;
 
     g_mutex_lock(&lender->lock);
@@ -225,9 +229,48 @@ GstMemory *lender_lend(GstFramebusLender *lender, enum lender_use use, guint64 s
         g_mutex_unlock(&lender->lock);
         return NULL;
     }
+    return frame;
+}
+
+GstMemory *lender_lend(GstFramebusLender *lender, enum lender_use use, guint64 size, const gint *flushing,
+                       int *error)
+{
+    struct framebus_frame *frame = begin(lender, use, size, flushing, error);
+    struct slot_memory *slot;
+
+    if (!frame)
+        return NULL;
     slot = memory_new(lender, 0, NULL, frame->data, frame->capacity, 0, size ? size : frame->format->size);
     slot->frame = frame;
     return &slot->memory;
+}
+
+gboolean lender_empty(GstFramebusLender *lender, GstMemory *memory)
+{
+    struct slot_memory *slot = (struct slot_memory *)memory;
+
+    if (memory->allocator != GST_ALLOCATOR_CAST(lender) || !slot->frame ||
+        GST_MINI_OBJECT_REFCOUNT_VALUE(memory) != 1)
+        return FALSE;
+    if (slot->published)
+        gst_memory_unlock(memory, GST_LOCK_FLAG_EXCLUSIVE);
+    slot->published = FALSE;
+    give_back(lender, slot);
+    return TRUE;
+}
+
+gboolean lender_refill(GstFramebusLender *lender, GstMemory *memory, const gint *flushing, int *error)
+{
+    struct slot_memory *slot = (struct slot_memory *)memory;
+
+    slot->frame = begin(lender, LENDER_FOR_UPSTREAM, 0, flushing, error);
+    if (!slot->frame)
+        return FALSE;
+    slot->data = slot->frame->data;
+    memory->maxsize = slot->frame->capacity;
+    memory->offset = 0;
+    memory->size = slot->frame->format->size;
+    return TRUE;
 }
 
 struct framebus_frame *lender_frame(GstFramebusLender *lender, GstMemory *memory)

@@ -47,6 +47,12 @@ int lender_set_format(GstFramebusLender *lender, enum lender_use use, const stru
 GstMemory *lender_lend(GstFramebusLender *lender, enum lender_use use, guint64 size, const gint *flushing,
                        int *error);
 
+/* Gives back the slot of such a memory, which stays as an empty shell. False if somebody else has it too. */
+gboolean lender_empty(GstFramebusLender *lender, GstMemory *memory);
+
+/* As lender_lend() of a picture for upstream, but into such a shell. */
+gboolean lender_refill(GstFramebusLender *lender, GstMemory *memory, const gint *flushing, int *error);
+
 /* The frame behind a memory that is a whole slot of this lender, as it was lent; else NULL. */
 struct framebus_frame *lender_frame(GstFramebusLender *lender, GstMemory *memory);
 

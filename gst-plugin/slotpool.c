@@ -5,6 +5,9 @@
 
 #include <errno.h>
 
+/* Buffers kept for use again; as many as are out at once when all goes well. */
+#define SPARES 4
+
 struct _GstFramebusSlotPool {
     GstBufferPool parent;
     GstFramebusLender *lender;
@@ -14,8 +17,11 @@ struct _GstFramebusSlotPool {
     struct framebus_format format;
     gboolean add_meta;
 
+    GMutex lock;              /* of all below */
+    GstBuffer *spare[SPARES]; /* whose memories are empty shells */
+    guint spares;
+
     /* The last slot's format_serial that was compared with `format`, and the outcome. */
-    GMutex lock;
     guint32 serial;
     gboolean compared, same;
 };
@@ -95,6 +101,55 @@ static gboolean is_ours(GstFramebusSlotPool *pool, const struct framebus_frame *
     return same;
 }
 
+static GstBuffer *take_spare(GstFramebusSlotPool *pool)
+{
+    GstBuffer *buffer = NULL;
+
+    g_mutex_lock(&pool->lock);
+    if (pool->spares > 0)
+        buffer = pool->spare[--pool->spares];
+    g_mutex_unlock(&pool->lock);
+    return buffer;
+}
+
+static gboolean keep_spare(GstFramebusSlotPool *pool, GstBuffer *buffer)
+{
+    gboolean room;
+
+    g_mutex_lock(&pool->lock);
+    room = pool->spares < SPARES;
+    if (room)
+        pool->spare[pool->spares++] = buffer;
+    g_mutex_unlock(&pool->lock);
+    return room;
+}
+
+static gboolean stop(GstBufferPool *base)
+{
+    GstBuffer *buffer;
+
+    while ((buffer = take_spare(GST_FRAMEBUS_SLOT_POOL(base))))
+        gst_buffer_unref(buffer);
+    return TRUE;
+}
+
+static GstBuffer *buffer_around(GstFramebusSlotPool *pool, GstMemory *memory)
+{
+    GstBuffer *buffer = gst_buffer_new();
+    GstVideoMeta *meta;
+
+    gst_buffer_append_memory(buffer, memory);
+    GST_BUFFER_FLAG_UNSET(buffer, GST_BUFFER_FLAG_TAG_MEMORY); /* tells of changes, and this is none */
+    if (pool->add_meta) {
+        meta = gst_buffer_add_video_meta_full(
+            buffer, GST_VIDEO_FRAME_FLAG_NONE, GST_VIDEO_INFO_FORMAT(&pool->info),
+            GST_VIDEO_INFO_WIDTH(&pool->info), GST_VIDEO_INFO_HEIGHT(&pool->info),
+            GST_VIDEO_INFO_N_PLANES(&pool->info), pool->info.offset, pool->info.stride);
+        GST_META_FLAG_SET(meta, GST_META_FLAG_POOLED);
+    }
+    return buffer;
+}
+
 static GstFlowReturn acquire_buffer(GstBufferPool *base, GstBuffer **buffer,
                                     GstBufferPoolAcquireParams *params G_GNUC_UNUSED)
 {
@@ -104,34 +159,41 @@ static GstFlowReturn acquire_buffer(GstBufferPool *base, GstBuffer **buffer,
 
     if (GST_BUFFER_POOL_IS_FLUSHING(base))
         return GST_FLOW_FLUSHING;
-    memory = lender_lend(pool->lender, LENDER_FOR_UPSTREAM, 0, &base->flushing, &error);
-    if (!memory && error == -ECANCELED)
-        return GST_FLOW_FLUSHING;
-    if (memory && !is_ours(pool, lender_frame(pool->lender, memory)))
+    *buffer = take_spare(pool);
+    if (*buffer) {
+        memory = gst_buffer_peek_memory(*buffer, 0);
+        if (lender_refill(pool->lender, memory, &base->flushing, &error) &&
+            is_ours(pool, lender_frame(pool->lender, memory)))
+            return GST_FLOW_OK;
+        gst_clear_buffer(buffer);
+    } else {
+        memory = lender_lend(pool->lender, LENDER_FOR_UPSTREAM, 0, &base->flushing, &error);
+        if (memory && is_ours(pool, lender_frame(pool->lender, memory))) {
+            *buffer = buffer_around(pool, memory);
+            return GST_FLOW_OK;
+        }
         g_clear_pointer(&memory, gst_memory_unref);
-    if (!memory) {
-        GST_DEBUG_OBJECT(pool, "ordinary memory instead of a slot: %s",
-                         error ? g_strerror(-error) : "the bus has another format by now");
-        memory = gst_allocator_alloc(NULL, GST_VIDEO_INFO_SIZE(&pool->info), NULL);
-        if (!memory)
-            return GST_FLOW_ERROR;
     }
+    if (error == -ECANCELED)
+        return GST_FLOW_FLUSHING;
 
-    *buffer = gst_buffer_new();
-    gst_buffer_append_memory(*buffer, memory);
-    GST_BUFFER_FLAG_UNSET(*buffer, GST_BUFFER_FLAG_TAG_MEMORY); /* tells of changes, and this is none */
-    if (pool->add_meta)
-        gst_buffer_add_video_meta_full(*buffer, GST_VIDEO_FRAME_FLAG_NONE, GST_VIDEO_INFO_FORMAT(&pool->info),
-                                       GST_VIDEO_INFO_WIDTH(&pool->info), GST_VIDEO_INFO_HEIGHT(&pool->info),
-                                       GST_VIDEO_INFO_N_PLANES(&pool->info), pool->info.offset,
-                                       pool->info.stride);
+    GST_DEBUG_OBJECT(pool, "ordinary memory instead of a slot: %s",
+                     error ? g_strerror(-error) : "the bus has another format by now");
+    memory = gst_allocator_alloc(NULL, GST_VIDEO_INFO_SIZE(&pool->info), NULL);
+    if (!memory)
+        return GST_FLOW_ERROR;
+    *buffer = buffer_around(pool, memory);
     return GST_FLOW_OK;
 }
 
 /* The slot goes back with its memory, which may be in use elsewhere still. */
-static void release_buffer(GstBufferPool *base G_GNUC_UNUSED, GstBuffer *buffer)
+static void release_buffer(GstBufferPool *base, GstBuffer *buffer)
 {
-    gst_buffer_unref(buffer);
+    GstFramebusSlotPool *pool = GST_FRAMEBUS_SLOT_POOL(base);
+
+    if (GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_TAG_MEMORY) || gst_buffer_n_memory(buffer) != 1 ||
+        !lender_empty(pool->lender, gst_buffer_peek_memory(buffer, 0)) || !keep_spare(pool, buffer))
+        gst_buffer_unref(buffer);
 }
 
 static void flush_start(GstBufferPool *base)
@@ -152,6 +214,7 @@ static void finalize(GObject *object)
 {
     GstFramebusSlotPool *pool = GST_FRAMEBUS_SLOT_POOL(object);
 
+    stop(GST_BUFFER_POOL_CAST(pool));
     g_free(pool->text);
     g_mutex_clear(&pool->lock);
     gst_clear_object(&pool->lender);
@@ -166,6 +229,7 @@ static void gst_framebus_slot_pool_class_init(GstFramebusSlotPoolClass *class)
     pool->get_options = get_options;
     pool->set_config = set_config;
     pool->start = start;
+    pool->stop = stop;
     pool->acquire_buffer = acquire_buffer;
     pool->release_buffer = release_buffer;
     pool->flush_start = flush_start;

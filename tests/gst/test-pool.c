@@ -164,6 +164,40 @@ GST_START_TEST(a_slot_comes_back_with_its_memory_not_with_its_buffer)
 }
 GST_END_TEST
 
+GST_START_TEST(a_buffer_used_again_is_as_new)
+{
+    GstBufferPool *pool = configured(CAPS, NULL);
+    struct framebus_reader *reader = reader_new(NULL);
+    GstBuffer *buffer = acquire(pool), *again;
+    struct framebus_frame *held;
+
+    gst_buffer_memset(buffer, 0, 1, gst_buffer_get_size(buffer));
+    gst_buffer_add_video_crop_meta(buffer);
+    GST_BUFFER_FLAG_SET(buffer, GST_BUFFER_FLAG_DISCONT);
+    GST_BUFFER_PTS(buffer) = 7;
+    fail_unless_equals_int(publish(buffer), 0);
+    fail_unless_equals_int(framebus_reader_next(reader, &held, GST_SECOND), 0);
+    gst_buffer_unref(buffer);
+
+    again = acquire(pool);
+    fail_unless(again == buffer);
+    fail_unless(frame_of(again)->slot != held->slot);
+    fail_if(lender_is_published(gst_buffer_peek_memory(again, 0)));
+    fail_if(GST_BUFFER_PTS_IS_VALID(again) || GST_BUFFER_FLAG_IS_SET(again, GST_BUFFER_FLAG_DISCONT));
+    fail_unless(gst_buffer_get_video_meta(again) && !gst_buffer_get_video_crop_meta(again));
+    gst_buffer_memset(again, 0, 2, gst_buffer_get_size(again));
+    fail_unless_equals_int(((guint8 *)held->data)[0], 1);
+    fail_unless_equals_int(publish(again), 0);
+    framebus_reader_release(reader, held);
+    fail_unless_equals_int(framebus_reader_next(reader, &held, GST_SECOND), 0);
+    fail_unless_equals_int(((guint8 *)held->data)[0], 2);
+    framebus_reader_release(reader, held);
+    framebus_reader_close(reader);
+    gst_buffer_unref(again);
+    done_with(pool);
+}
+GST_END_TEST
+
 GST_START_TEST(a_part_of_a_memory_keeps_the_slot)
 {
     GstBufferPool *pool = configured(CAPS, NULL);
@@ -408,6 +442,7 @@ static Suite *pool_suite(void)
     tcase_add_checked_fixture(tests, setup, close_bus);
     tcase_add_test(tests, what_is_written_to_a_buffer_is_read_in_place);
     tcase_add_test(tests, a_slot_comes_back_with_its_memory_not_with_its_buffer);
+    tcase_add_test(tests, a_buffer_used_again_is_as_new);
     tcase_add_test(tests, a_part_of_a_memory_keeps_the_slot);
     tcase_add_test(tests, who_writes_after_publishing_gets_a_copy);
     tcase_add_test(tests, what_is_being_written_to_is_not_published);
