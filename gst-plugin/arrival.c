@@ -2,7 +2,6 @@
 #include "arrival.h"
 
 #include "frameinfo.h"
-#include "timebase.h"
 
 /* A frame older than this is shown as if it were of now, and no pipeline is told to wait longer. */
 #define OLD_NS ((gint64)(10 * GST_SECOND))
@@ -35,6 +34,11 @@ GstClockTime arrival_duration(const struct framebus_frame *frame, const GstVideo
     if (info->finfo && GST_VIDEO_INFO_FPS_N(info) > 0)
         return gst_util_uint64_scale(GST_SECOND, GST_VIDEO_INFO_FPS_D(info), GST_VIDEO_INFO_FPS_N(info));
     return GST_CLOCK_TIME_NONE;
+}
+
+void arrival_finish(struct arrival *arrival)
+{
+    timebase_finish(&arrival->timebase);
 }
 
 /* The longest that a frame of the last ones took, the stragglers left out once there are enough others. */
@@ -112,7 +116,7 @@ gboolean arrival_stamp(struct arrival *arrival, GstElement *element, const struc
     gint64 offset, running;
     GstClockTime time;
 
-    if (!running_time_to_monotonic(element, &offset))
+    if (!timebase_offset(&arrival->timebase, element, &offset))
         return FALSE;
     /* The writer may have told anything; what cannot be is of now. */
     running = MAX(0, now - offset);
@@ -138,7 +142,7 @@ gboolean arrival_stamp_now(struct arrival *arrival, GstElement *element, GstBuff
 {
     gint64 offset;
 
-    if (!running_time_to_monotonic(element, &offset))
+    if (!timebase_offset(&arrival->timebase, element, &offset))
         return FALSE;
     arrival->last = MAX(0, monotonic_now() - offset);
     GST_BUFFER_PTS(buffer) = arrival->last;

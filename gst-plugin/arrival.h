@@ -3,6 +3,8 @@
 #ifndef GST_FRAMEBUS_ARRIVAL_H
 #define GST_FRAMEBUS_ARRIVAL_H
 
+#include "timebase.h"
+
 #include <framebus.h>
 #include <gst/gst.h>
 #include <gst/video/video.h>
@@ -12,6 +14,7 @@ G_BEGIN_DECLS
 #define ARRIVAL_WINDOW 64
 
 struct arrival {
+    struct timebase timebase;
     GstClockTime last;    /* the last buffer's running time, or GST_CLOCK_TIME_NONE */
     GstClockTime latency; /* how long frames take from capture to publication, and one frame's duration */
 
@@ -22,6 +25,7 @@ struct arrival {
 };
 
 void arrival_init(struct arrival *arrival);
+void arrival_finish(struct arrival *arrival);
 
 /* How long the frame lasts, from what it, its format or its caps say. GST_CLOCK_TIME_NONE: not known. */
 GstClockTime arrival_duration(const struct framebus_frame *frame, const GstVideoInfo *info);

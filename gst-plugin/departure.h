@@ -3,6 +3,8 @@
 #ifndef GST_FRAMEBUS_DEPARTURE_H
 #define GST_FRAMEBUS_DEPARTURE_H
 
+#include "timebase.h"
+
 #include <gst/base/gstbasesink.h>
 
 G_BEGIN_DECLS
@@ -12,7 +14,8 @@ G_BEGIN_DECLS
  * is_timed: its timestamp tells of the time of day. is_live: it comes from a live source.
  * For the streaming thread.
  */
-gint64 departure_capture_time(GstBaseSink *sink, GstBuffer *buffer, gboolean is_timed, gboolean is_live);
+gint64 departure_capture_time(struct timebase *timebase, GstBaseSink *sink, GstBuffer *buffer,
+                              gboolean is_timed, gboolean is_live);
 
 G_END_DECLS
 

@@ -45,6 +45,7 @@ struct _GstFramebusSink {
 
     /* The streaming thread's. */
     struct publisher publisher;
+    struct timebase timebase;
     gboolean is_live;
     GstBuffer *prerolled; /* published already when it was shown in PAUSED */
     gboolean prerolling;  /* showing in PAUSED: the time of day is not the stream's */
@@ -232,6 +233,7 @@ static void close_bus(GstFramebusSink *sink)
     g_clear_pointer(&sink->service, service_stop);
     gst_clear_buffer(&sink->prerolled);
     publisher_finish(&sink->publisher);
+    timebase_finish(&sink->timebase);
 
     g_mutex_lock(&sink->lock);
     lender = g_steal_pointer(&sink->lender);
@@ -425,8 +427,9 @@ static int publish(GstFramebusSink *sink, GstBuffer *buffer)
     /* While prerolling, and without pacing, timestamps have nothing to do with the time of day. */
     const gboolean is_timed =
         !sink->prerolling && (sink->is_live || gst_base_sink_get_sync(GST_BASE_SINK(sink)));
-    int r = publisher_publish(&sink->publisher, sink->lender, buffer,
-                              departure_capture_time(GST_BASE_SINK(sink), buffer, is_timed, sink->is_live));
+    int r = publisher_publish(
+        &sink->publisher, sink->lender, buffer,
+        departure_capture_time(&sink->timebase, GST_BASE_SINK(sink), buffer, is_timed, sink->is_live));
 
     if (r < 0)
         return r;

@@ -572,6 +572,7 @@ static gboolean stop(GstBaseSrc *base)
     post_stats(src);
     gst_clear_buffer(&src->last);
     gst_clear_buffer(&src->expected);
+    arrival_finish(&src->arrival);
     close_reader(src);
     g_clear_pointer(&src->name, g_free);
     GST_OBJECT_LOCK(src);

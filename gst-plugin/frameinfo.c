@@ -267,6 +267,9 @@ void frame_from_buffer(struct framebus_frame *frame, GstBuffer *buffer)
 
 void frame_to_buffer(const struct framebus_frame *frame, GstBuffer *buffer)
 {
+    guint32 tag;
+    gsize size;
+
     for (size_t i = 0; i < G_N_ELEMENTS(flags); i++) {
         if ((frame->flags & flags[i].frame) && (!flags[i].picture || frame->format->fourcc))
             GST_BUFFER_FLAG_SET(buffer, flags[i].buffer);
@@ -284,6 +287,8 @@ void frame_to_buffer(const struct framebus_frame *frame, GstBuffer *buffer)
         crop->width = frame->crop.width;
         crop->height = frame->crop.height;
     }
+    if (!framebus_frame_meta_at(frame, 0, &tag, &size))
+        return;
     restore_regions(frame, buffer);
     restore_references(frame, buffer);
     restore_own_blocks(frame, buffer);

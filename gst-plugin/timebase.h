@@ -10,8 +10,17 @@ G_BEGIN_DECLS
 /* Now, on CLOCK_MONOTONIC. */
 gint64 monotonic_now(void);
 
+/* What is known of a pipeline's clock, which takes longer to ask than to read. Begins as zeroes; for one
+ * thread. */
+struct timebase {
+    GstClock *clock;
+    gboolean is_monotonic;
+};
+
 /* What to add to a running time of the element's pipeline to get CLOCK_MONOTONIC. FALSE: no clock yet. */
-gboolean running_time_to_monotonic(GstElement *element, gint64 *offset);
+gboolean timebase_offset(struct timebase *timebase, GstElement *element, gint64 *offset);
+
+void timebase_finish(struct timebase *timebase);
 
 /* The caps under which GstReferenceTimestampMeta carries CLOCK_MONOTONIC. */
 GstCaps *monotonic_reference(void);

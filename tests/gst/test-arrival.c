@@ -9,6 +9,7 @@
 static GstElement *element;
 static GstVideoInfo info;
 static struct arrival arrival;
+static struct timebase timebase;
 static gint64 offset;
 
 static void setup(void)
@@ -19,7 +20,7 @@ static void setup(void)
     gst_element_set_clock(element, clock);
     gst_element_set_base_time(element, gst_clock_get_time(clock) - 100 * GST_SECOND);
     gst_object_unref(clock);
-    fail_unless(running_time_to_monotonic(element, &offset));
+    fail_unless(timebase_offset(&timebase, element, &offset));
     fail_unless_equals_uint64(offset, gst_element_get_base_time(element));
     gst_video_info_set_format(&info, GST_VIDEO_FORMAT_NV12, 64, 32);
     arrival_init(&arrival);
@@ -27,6 +28,8 @@ static void setup(void)
 
 static void teardown(void)
 {
+    timebase_finish(&timebase);
+    arrival_finish(&arrival);
     gst_object_unref(element);
 }
 
