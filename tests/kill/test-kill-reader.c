@@ -101,7 +101,7 @@ static void serve_victims(const void *argument)
     struct holdings holdings = {0};
     bool running = true;
     while (wanted != CLOSE) {
-        switch (wanted) {
+        switch (atomic_load(&wanted)) {
         case LOOK_OVER:
             look_over(w, &holdings);
             break;
