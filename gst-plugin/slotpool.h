@@ -2,9 +2,9 @@
 /*
  * The buffer pool that framebussink proposes: its buffers are slots of the bus, to be written in place.
  *
- * It keeps buffers, but no slots. Each acquire lends a slot for a buffer; where none is to be had, the buffer has
- * ordinary memory of the same layout and the sink copies it. So acquire never waits, but for
- * the readers of a lossless bus.
+ * It keeps buffers, but no slots. Each acquire lends a slot for a buffer; where none is to be had, the buffer
+ * has ordinary memory of the same layout and the sink copies it. So acquire never waits, but for the readers
+ * of a lossless bus.
  */
 #ifndef GST_FRAMEBUS_SLOT_POOL_H
 #define GST_FRAMEBUS_SLOT_POOL_H
