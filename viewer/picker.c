@@ -110,7 +110,8 @@ void picker_draw(struct picker *picker, const struct overlay *overlay, struct bo
         picker->first = picker->count - shown;
     picker->line = line;
     picker->list = (struct box){area.x + area.width * 0.06, area.y + top, area.width * 0.88, line * shown};
-    overlay_draw_heading(overlay, area, "Which bus?", "Enter or a click shows it, Backspace comes back, ? lists the keys");
+    overlay_draw_heading(overlay, area, "Which bus?",
+                         "Enter or a click shows it, Backspace comes back, ? lists the keys");
     draw_entries(picker, overlay, shown, chosen);
 }
 
