@@ -3,11 +3,13 @@
 
 display   the name of an Xvfb that runs as long as the tests of a file
 publish   starts publish-picture: publish('cam0', format='NV12', size='320x240'); returns when a frame is out
+gst_launch  starts gst-launch-1.0: gst_launch('cam0', 'videotestsrc ! framebussink bus=cam0'); returns when the bus is there
 view      starts framebus-view on the display, as a Window
 shoot     runs framebus-view --screenshot without a display; returns (status, Image or None, what it said)
 """
 import contextlib
 import os
+import pathlib
 import re
 import select
 import shutil
@@ -76,6 +78,19 @@ def publish(spawn, build_dir):
             argv += [f'--{name}', str(value)]
         process = spawn(build_dir / 'tests/viewer/publish-picture', *argv)
         process.until(lambda: 'published' in process.out(), LIMIT, 'a published frame')
+        return process
+    return start
+
+
+@pytest.fixture
+def gst_launch(spawn, build_dir):
+    if not list((build_dir / 'gst-plugin').glob('*.so')) or not shutil.which('gst-launch-1.0'):
+        pytest.skip('built without the GStreamer plugin')
+
+    def start(bus, pipeline):
+        """A pipeline that publishes on the bus; returns when the bus is there."""
+        process = spawn('gst-launch-1.0', '-q', *pipeline.split())
+        process.until(lambda: (pathlib.Path(os.environ['FRAMEBUS_DIR']) / bus).exists(), 30, 'a bus')
         return process
     return start
 

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The pictures of the documentation. FRAMEBUS_IMAGES=docs/images keeps those that this run makes."""
 import os
-import pathlib
 import shutil
 import subprocess
 
@@ -12,16 +11,11 @@ BAR = (110, 170, 240)  # of the graph
 
 
 @pytest.fixture
-def test_source(spawn, build_dir, wait_for):
-    if not list((build_dir / 'gst-plugin').glob('*.so')) or not shutil.which('gst-launch-1.0'):
-        pytest.skip('built without the GStreamer plugin')
-
+def test_source(gst_launch):
     def start(bus, pattern):
-        source = spawn('gst-launch-1.0', '-q', 'videotestsrc', 'is-live=true', *pattern.split(), '!',
-                       'video/x-raw,format=NV12,width=960,height=540,framerate=30/1,colorimetry=bt709', '!', 'framebussink',
-                       f'bus={bus}')
-        source.until(lambda: (pathlib.Path(os.environ['FRAMEBUS_DIR']) / bus).exists(), 30, 'a bus')
-        return source
+        return gst_launch(bus, f'videotestsrc is-live=true {pattern} ! '
+                          'video/x-raw,format=NV12,width=960,height=540,framerate=30/1,colorimetry=bt709 ! '
+                          f'framebussink bus={bus}')
     return start
 
 

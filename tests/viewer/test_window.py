@@ -216,6 +216,9 @@ def test_zoom_and_fit(publish, view):
     window.until(lambda image: image.at(2, 2) == (255, 255, 255), '200 %')
     window.key('plus', 'plus', 'plus')
     window.until(lambda image: image.at(2, 2) != (255, 255, 255), 'more')
+    window.key('minus', 'minus', 'minus')
+    window.until(lambda image: image.at(2, 2) == (255, 255, 255), 'less')
+    window.key('1')
     window.key('0')
     window.until(lambda image: image.at(2, 2) == (255, 255, 255), 'all of it')
 
@@ -320,6 +323,8 @@ def test_a_grid_and_one_of_it(publish, view):
     window.until(grid, 'four pictures')
     window.key('bracketright', 'g')
     window.until(lambda image: {image.at(*place) for place in places} == {(0, 255, 0)}, 'the second one alone')
+    window.key('bracketleft')
+    window.until(lambda image: {image.at(*place) for place in places} == {(255, 0, 0)}, 'the one before')
     window.key('g')
     window.until(grid, 'four pictures')
 
@@ -364,6 +369,15 @@ def test_the_size_may_change_while_it_is_watched(publish, view):
             window = view('cam0')
         window.until(shows(width, height), f'a picture of {size}')
         writer.kill()
+
+
+def test_the_format_may_change_within_a_stream(gst_launch, view):
+    first, second = ('videotestsrc num-buffers=90 pattern=red ! video/x-raw,format=NV12,width=160,height=120,framerate=30/1',
+                     'videotestsrc pattern=green ! video/x-raw,format=BGRx,width=320,height=200,framerate=30/1')
+    gst_launch('cam0', f'concat name=both ! framebussink bus=cam0 {first} ! both. {second} ! both.')
+    window = view('cam0')
+    window.until(lambda image: (image.width, image.height) == (160, 120) and image.at(80, 60)[0] > 200, 'red')
+    window.until(lambda image: (image.width, image.height) == (320, 200) and image.at(160, 100) == (0, 255, 0), 'green')
 
 
 def test_a_window_that_was_resized_keeps_its_size(publish, view):
