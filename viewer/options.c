@@ -40,6 +40,8 @@ static const char help[] = "Shows what is published on a framebus, several buses
                            "      --exit-on-eos      exit when the stream ends or its writer goes away\n"
                            "      --timeout SECONDS  give up when no frame comes for so long\n"
                            "                         (default: never; with --screenshot: 10)\n"
+                           "      --stats            when it exits, tell on standard error how many frames\n"
+                           "                         were shown and missed, rates, age and jitter\n"
                            "\n"
                            "  -h, --help             this text\n"
                            "  -V, --version          the version\n"
@@ -66,6 +68,7 @@ enum {
     OPTION_RENDERER,
     OPTION_EXIT_ON_EOS,
     OPTION_TIMEOUT,
+    OPTION_STATS,
 };
 
 static const struct option long_options[] = {
@@ -84,6 +87,7 @@ static const struct option long_options[] = {
     {"frames", required_argument, NULL, 'n'},
     {"exit-on-eos", no_argument, NULL, OPTION_EXIT_ON_EOS},
     {"timeout", required_argument, NULL, OPTION_TIMEOUT},
+    {"stats", no_argument, NULL, OPTION_STATS},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'V'},
     {NULL, 0, NULL, 0},
@@ -181,6 +185,8 @@ static bool parse_option(struct options *options, int option, const char *text)
         return options->exit_on_eos = true;
     case OPTION_TIMEOUT:
         return parse_timeout(text, &options->timeout_ns);
+    case OPTION_STATS:
+        return options->statistics = true;
     }
     return false;
 }

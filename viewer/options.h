@@ -27,6 +27,7 @@ struct options {
     bool exit_on_eos;
     bool nearest;
     bool info;
+    bool statistics;
 };
 
 /** Reads the command line. True: go on. False: everything has been said, exit with *status. */

@@ -419,6 +419,18 @@ static void loop(struct viewer *viewer)
     }
 }
 
+static void tell_statistics(const struct view *view)
+{
+    struct statistics_summary s;
+
+    statistics_summarise(&view->statistics, source_now(), &s);
+    fprintf(stderr,
+            "%s: %llu frames shown, %llu missed; %.2f published, %.2f shown a second; "
+            "age mean %.2f ms, 99 %% below %.2f ms; jitter %.2f ms\n",
+            view->source.name, (unsigned long long)s.shown, (unsigned long long)s.missed, s.publish_rate,
+            s.shown_rate, s.age_mean, s.age_p99, s.jitter);
+}
+
 int viewer_run(const struct options *options)
 {
     struct viewer viewer = {.options = options,
@@ -429,6 +441,8 @@ int viewer_run(const struct options *options)
 
     if (buses_open(&viewer) && open_window(&viewer))
         loop(&viewer);
+    for (unsigned i = 0; options->statistics && i < viewer.views; i++)
+        tell_statistics(&viewer.view[i]);
 
     inquiry_destroy(viewer.inquiry);
     wake_destroy(viewer.wake);

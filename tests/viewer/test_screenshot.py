@@ -5,6 +5,7 @@ Tolerance: 4 of 255 for each component, against pixels made from the standards' 
 precision. 8-bit YUV itself is off by up to 2, libyuv's fixed-point arithmetic by about 1 more. RGB
 of 5 and 6 bits has steps of 8: half of one.
 """
+import re
 import subprocess
 
 import pytest
@@ -276,6 +277,18 @@ def headless(spawn, build_dir, *arguments):
 def test_exit_after_so_many_frames(spawn, build_dir, publish):
     publish('cam0', size='32x32', rate=100)
     assert headless(spawn, build_dir, 'cam0', '--frames', '20', '--timeout', '10').finish(30) == 0
+
+
+def test_statistics_are_told_at_the_end(spawn, build_dir, publish):
+    publish('cam0', size='32x32', rate=50)
+    viewer = headless(spawn, build_dir, 'cam0', '--frames', '60', '--timeout', '10', '--stats')
+    assert viewer.finish(30) == 0
+    told = re.fullmatch(r'cam0: (\d+) frames shown, (\d+) missed; ([\d.]+) published, ([\d.]+) shown a second; '
+                        r'age mean ([\d.]+) ms, 99 % below ([\d.]+) ms; jitter ([\d.]+) ms\n', viewer.err())
+    shown, missed, published, shown_rate, mean, p99, _ = map(float, told.groups())
+    assert shown == 60
+    assert 10 < published < 60
+    assert 0 < mean <= p99
 
 
 def test_exit_on_the_end_of_the_stream(spawn, build_dir, publish):
