@@ -24,8 +24,8 @@
 
 #define DRAIN "fakesink sync=false enable-last-sample=false"
 
-/* %p: the place (a name or path), %d: a file descriptor, %c: caps, %r: what rawvideoparse has to know,
- * %s: bytes for 32 frames */
+/* %p: the place (a name or path), %i: the reader's number, %d: a file descriptor, %c: caps, %r: what
+ * rawvideoparse has to know, %s: bytes for 32 frames */
 static const struct {
     const char *name, *producer, *reader;
 } contestants[] = {
@@ -37,7 +37,7 @@ static const struct {
      "fdsrc fd=%d blocksize=1048576 do-timestamp=true ! rawvideoparse name=r0 %r ! " DRAIN},
     {"pipewire",
      "pipewiresink mode=provide client-name=%p sync=false stream-properties=\"p,media.class=Video/Source\"",
-     "pipewiresrc name=r0 target-object=%p ! " DRAIN},
+     "pipewiresrc name=r0 client-name=reader-%i ! " DRAIN},
 };
 
 static struct {
@@ -198,7 +198,7 @@ static void pair_src_init(PairSrc *src)
 
 /* ---- The pipeline ---- */
 
-static void append_expanded(GString *text, const char *template, const char *place, int fd)
+static void append_expanded(GString *text, const char *template, int reader, const char *place, int fd)
 {
     g_autofree char *caps = gst_caps_to_string(gst_video_info_to_caps(&role.info));
 
@@ -210,6 +210,9 @@ static void append_expanded(GString *text, const char *template, const char *pla
         switch (*++c) {
         case 'p':
             g_string_append(text, place);
+            break;
+        case 'i':
+            g_string_append_printf(text, "%d", reader);
             break;
         case 'd':
             g_string_append_printf(text, "%d", fd);
@@ -253,9 +256,9 @@ static GstElement *pipeline_new(int reader, const char *place, int fd)
     if (!contestants[i].reader)
         append_queues(text);
     else if (reader < 0)
-        append_expanded(text, contestants[i].producer, place, fd);
+        append_expanded(text, contestants[i].producer, reader, place, fd);
     else
-        append_expanded(text, contestants[i].reader, place, fd);
+        append_expanded(text, contestants[i].reader, reader, place, fd);
     pipeline = gst_parse_launch_full(text->str, NULL, GST_PARSE_FLAG_FATAL_ERRORS, &error);
     if (!pipeline)
         fprintf(stderr, "pair-role: %s: %s\n", text->str, error->message);

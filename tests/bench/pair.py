@@ -11,7 +11,7 @@ measured is the hand-over. Times are taken in pad probes before the sink and beh
 pair.py [--quick] [--rounds N] [--only CONTESTANT,...] [--cases TEXT]
 """
 import argparse
-import json
+import contextlib
 import mmap
 import os
 import shutil
@@ -21,6 +21,8 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+
+from results import Result
 
 BUILD = Path(os.environ.get('FRAMEBUS_BUILD', Path(__file__).resolve().parents[2] / 'build'))
 ROLE = BUILD / 'tests/bench/pair-role'
@@ -84,6 +86,23 @@ class Failed(Exception):
     pass
 
 
+@contextlib.contextmanager
+def pipewire(directory):
+    """A daemon of our own, without a session manager: links are made by hand."""
+    os.environ['XDG_RUNTIME_DIR'] = str(directory)
+    daemon = subprocess.Popen(['pipewire'], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        daemon.terminate()
+        daemon.wait()
+
+
+def link(node, reader):
+    return subprocess.run(['pw-link', f'{node}:out_0', f'reader-{reader}:in_0'], stdout=subprocess.DEVNULL,
+                          stderr=subprocess.DEVNULL).returncode == 0
+
+
 class Block:
     """The processes of one contestant in one situation, from start to stop."""
 
@@ -114,10 +133,13 @@ class Block:
 
     def begin(self):
         self.start(-1, self.pipe[1])
-        self.wait(lambda: self.shared.producer.streams, 20, 'the producer does not start')
+        if self.contestant != 'pipewire':  # which starts when it is linked
+            self.wait(lambda: self.shared.producer.streams, 20, 'the producer does not start')
         if self.contestant != 'queue':
             for i in range(self.readers):
                 self.start(i, self.pipe[0])
+                if self.contestant == 'pipewire':
+                    self.wait(lambda: link(self.place, i), 20, 'the nodes cannot be linked')
         self.wait(lambda: all(side.streams for side in self.shared.readers[:self.readers]), 30,
                   'a reader gets nothing')
 
@@ -150,47 +172,8 @@ class Block:
         self.shared.close()
 
 
-class Samples:
-    """What was measured, by case, contestant and quantity."""
-
-    def __init__(self):
-        self.values = {}
-
-    def add(self, case, contestant, quantity, unit, values):
-        self.values.setdefault((case, quantity, unit), {}).setdefault(contestant, []).extend(values)
-
-    def rows(self, aims):
-        for (case, quantity, unit), by_contestant in self.values.items():
-            for contestant, values in by_contestant.items():
-                values.sort()
-                row = {'benchmark': 'pair', 'case': f'{case}, {quantity}', 'contestant': contestant, 'unit': unit,
-                       'samples': len(values)}
-                for p in (50, 90, 99):
-                    row[f'p{p}'] = values[int(p / 100 * (len(values) - 1))]
-                yield from self.with_ratios(row, case, quantity, by_contestant, aims)
-
-    @staticmethod
-    def with_ratios(row, case, quantity, by_contestant, aims):
-        """The row; once more for each further aim that it is held against."""
-        wanted = [aim for aim in aims if aim[0] == quantity and row['contestant'] == 'framebus' and aim[1] in by_contestant]
-        if not wanted and 'queue' in by_contestant:
-            wanted = [(quantity, 'queue', None)]
-        for _, reference, limit in wanted:
-            values = sorted(by_contestant[reference])
-            median = values[int(0.5 * (len(values) - 1))]
-            full = dict(row, reference=reference)
-            if median > 0:
-                full['ratio'] = row['p50'] / median
-            if limit is not None:
-                full['aim'] = f'<= {limit} x {reference}' if reference != 'framebus' else f'<= {limit}'
-                full['met'] = row['p50'] <= limit * median if reference != 'framebus' else row['p50'] <= limit
-            yield full
-        if not wanted:
-            yield row
-
-
-AIMS = [('latency', 'queue', 1.3), ('latency', 'shm', 0.5), ('CPU of both sides', 'queue', 1.2),
-        ('page faults', 'framebus', 0)]
+LIMITS = [('latency', 'framebus', 'queue', 1.3), ('latency', 'framebus', 'shm', 0.5),
+          ('CPU of both sides', 'framebus', 'queue', 1.2), ('page faults', 'framebus', None, 0)]
 
 
 def measure_block(samples, case, block, frames):
@@ -235,38 +218,53 @@ def measure_stalled(samples, size, contestant, directory, frames, stopped):
         shared, side, period = block.shared, block.sides[0], 1e6 / block.rate
         got = [f for f in range(first, end) if side.passed(f)]
         samples.add(case, name, 'latency of the honest reader', 'us',
-                    [(side.passed(f) - shared.producer.passed(f)) / 1000 for f in got] or [float('nan')])
+                    [(side.passed(f) - shared.producer.passed(f)) / 1000 for f in got])
         samples.add(case, name, 'jitter of the honest reader', 'us',
-                    [abs((side.passed(b) - side.passed(a)) / 1000 - period) for a, b in zip(got, got[1:])] or [float('nan')])
+                    [abs((side.passed(b) - side.passed(a)) / 1000 - period) for a, b in zip(got, got[1:])])
         samples.add(case, name, 'time in the sink', 'us',
                     [(shared.taken(f) - shared.producer.passed(f)) / 1000 for f in range(first, end - 1) if shared.taken(f)]
-                    or [float('nan')])
+                   )
         samples.add(case, name, 'frames that did not arrive', 'percent', [100 * (1 - len(got) / frames)])
     finally:
         block.end()
-
-
-def machine():
-    cpu = next((line.split(':')[1].strip() for line in open('/proc/cpuinfo') if line.startswith('model name')), '?')
-    return {'cpu': cpu, 'cpus': os.cpu_count(), 'kernel': os.uname().release, 'load': os.getloadavg()[0]}
-
-
-def print_table(rows):
-    case = None
-    for row in rows:
-        if row['case'] != case:
-            case = row['case']
-            print(f"\n{case + ', ' + row['unit']:<50}{'p50':>10}{'p90':>10}{'p99':>10}{'samples':>9}{'ratio':>8}")
-        ratio = f"{row['ratio']:8.2f}" if 'ratio' in row else ' ' * 8
-        aim = f"  {row['aim']}: {'met' if row['met'] else 'NOT met'}" if 'aim' in row else ''
-        print(f"  {row['contestant']:<48}{row['p50']:10.2f}{row['p90']:10.2f}{row['p99']:10.2f}{row['samples']:9}{ratio}{aim}")
 
 
 def missing(contestant):
     """Why a contestant cannot take part, or None."""
     element = {'queue': 'queue', 'fd': 'rawvideoparse'}.get(contestant, contestant + 'sink')
     found = subprocess.run(['gst-inspect-1.0', element], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
-    return None if found else f'there is no element {element}'
+    if not found:
+        return f'there is no element {element}'
+    if contestant == 'pipewire' and not (shutil.which('pipewire') and shutil.which('pw-link')):
+        return 'pipewire or pw-link is not installed'
+    return None
+
+
+def taking_part(wanted):
+    for contestant in wanted:
+        why = missing(contestant)
+        if why:
+            print(f'pair.py: without {contestant}: {why}', file=sys.stderr)
+        else:
+            yield contestant
+
+
+def measure_case(samples, size, readers, contestants, directory, options):
+    case = f"{size}, {readers} reader{'s' if readers > 1 else ''}"
+    if options.cases not in case:
+        return
+    for _ in range(options.rounds):
+        for contestant in contestants:
+            if contestant == 'fd' and readers > 1:
+                continue  # a pipe has one reader
+            block = Block(contestant, size, readers, directory)
+            try:
+                block.begin()
+                measure_block(samples, case, block, int(options.seconds * SIZES[size][2]))
+            except Failed as error:
+                print(f'pair.py: {case}: {error}', file=sys.stderr)
+            finally:
+                block.end()
 
 
 def main():
@@ -280,49 +278,26 @@ def main():
     if not ROLE.exists() or not shutil.which('gst-inspect-1.0'):
         print(f'pair.py: {ROLE} or gst-inspect-1.0 is missing', file=sys.stderr)
         return 77
-    rounds, seconds = (1, 0.25) if options.quick else (options.rounds, options.seconds)
-    samples = Samples()
-    with tempfile.TemporaryDirectory(prefix='framebus-bench.') as directory:
+    if options.quick:
+        options.rounds, options.seconds, options.only = 1, 0.25, 'queue,framebus'
+    samples = Result('pair', options.quick, 'queue', LIMITS)
+    with tempfile.TemporaryDirectory(prefix='framebus-bench.') as directory, contextlib.ExitStack() as running:
         directory = Path(directory)
         os.environ['GST_PLUGIN_PATH'] = str(BUILD / 'gst-plugin')
         os.environ['GST_REGISTRY'] = str(directory / 'registry.bin')
         os.environ['LD_LIBRARY_PATH'] = str(BUILD / 'lib')
         os.environ['FRAMEBUS_DIR'] = str(directory)
-        taking_part = []
-        for contestant in options.only.split(','):
-            why = missing(contestant)
-            if why:
-                print(f'pair.py: without {contestant}: {why}', file=sys.stderr)
-            else:
-                taking_part.append(contestant)
-        cases = [(size, n) for size in SIZES for n in ((1,) if options.quick else (1, 4, 16))]
-        for size, readers in cases:
-            case = f"{size}, {readers} reader{'s' if readers > 1 else ''}"
-            if options.cases not in case:
-                continue
-            for _ in range(rounds):
-                for contestant in taking_part:
-                    if contestant == 'fd' and readers > 1:
-                        continue  # a pipe has one reader
-                    block = Block(contestant, size, readers, directory)
-                    try:
-                        block.begin()
-                        measure_block(samples, case, block, int(seconds * SIZES[size][2]))
-                    except Failed as error:
-                        print(f'pair.py: {case}: {error}', file=sys.stderr)
-                    finally:
-                        block.end()
-        if options.cases in '1080p60, stalled neighbour' and not options.quick:
-            for _ in range(rounds):
-                for contestant in ('framebus', 'shm'):
-                    for stopped in (False, True):
-                        measure_stalled(samples, '1080p60', contestant, directory, int(seconds * 60), stopped)
-    rows = list(samples.rows(AIMS))
-    print_table(rows)
-    target = Path(os.environ.get('FRAMEBUS_BENCH', '.')) / 'pair.json'
-    partial = target.with_suffix('.tmp')
-    partial.write_text(json.dumps({'benchmark': 'pair', 'machine': machine(), 'rows': rows}, indent=1) + '\n')
-    partial.rename(target)
+        contestants = list(taking_part(options.only.split(',')))
+        if 'pipewire' in contestants:
+            running.enter_context(pipewire(directory))
+        for size in list(SIZES)[:1 if options.quick else None]:
+            for readers in (1,) if options.quick else (1, 4, 16):
+                measure_case(samples, size, readers, contestants, directory, options)
+        for _ in range(0 if options.quick or options.cases not in '1080p60, stalled neighbour' else options.rounds):
+            for contestant in ('framebus', 'shm'):
+                for stopped in (False, True):
+                    measure_stalled(samples, '1080p60', contestant, directory, int(options.seconds * 60), stopped)
+    samples.close()
     return 0
 
 

@@ -10,11 +10,12 @@ import pytest
 
 HERE = pathlib.Path(__file__).resolve().parent
 PROGRAMS = os.environ['FRAMEBUS_BENCHMARKS'].split()
+SCRIPTS = [path.stem for path in sorted(HERE.glob('*.py')) if os.access(path, os.X_OK)]
 KEYS = {'benchmark', 'case', 'contestant', 'unit', 'p50', 'p90', 'p99', 'samples'}
 
 
 def run(build_dir, directory, name):
-    program = build_dir / 'tests' / 'bench' / f'bench-{name}'
+    program = HERE / f'{name}.py' if name in SCRIPTS else build_dir / 'tests' / 'bench' / f'bench-{name}'
     env = dict(os.environ, FRAMEBUS_BENCH=str(directory))
     done = subprocess.run([program, '--quick'], env=env, capture_output=True, text=True, timeout=120)
     if done.returncode == 77:
@@ -34,7 +35,7 @@ def check(row, result):
         assert any(other['case'] == row['case'] and other['contestant'] == row['reference'] for other in result['rows'])
 
 
-@pytest.mark.parametrize('name', PROGRAMS)
+@pytest.mark.parametrize('name', PROGRAMS + SCRIPTS)
 def test_benchmark_leaves_a_complete_result(build_dir, bus_dir, tmp_path, name):
     result, printed = run(build_dir, tmp_path, name)
     assert result['benchmark'] == name

@@ -125,6 +125,45 @@ static void look_after_the_follower(void)
     check_soon(count_fds_of(follower) == follower_fds);
 }
 
+/* ---- System V memory ---- */
+
+struct segment {
+    int key;
+    pid_t maker;
+    unsigned users;
+};
+
+static unsigned count_segments(bool (*counts)(const struct segment *))
+{
+    char line[512];
+    unsigned count = 0;
+    FILE *table = fopen("/proc/sysvipc/shm", "re");
+    while (table && fgets(line, sizeof line, table)) {
+        int id, last;
+        unsigned mode;
+        unsigned long size;
+        struct segment segment;
+        if (sscanf(line, "%d %d %o %lu %d %d %u", &segment.key, &id, &mode, &size, &segment.maker, &last,
+                   &segment.users) == 7)
+            count += counts(&segment);
+    }
+    if (table)
+        fclose(table);
+    return count;
+}
+
+static bool is_left(const struct segment *segment)
+{
+    return ((unsigned)segment->key & 0xff000000u) == 0xfb000000u && !segment->users &&
+           kill(segment->maker, 0);
+}
+
+/* Marked for removal it has lost its key. */
+static bool is_shared_by_all(const struct segment *segment)
+{
+    return segment->maker == getpid() && segment->users == 3;
+}
+
 /* ---- the victims ---- */
 
 static struct framebus_writer *open_bus(void)
@@ -151,6 +190,9 @@ static struct framebus_writer *come_to_life(void)
         readers = info->readers;
         framebus_info_free(info, 1);
     }
+    /* A segment ends with the last who has attached it; who has only been told of it comes too late. */
+    if (memory == FRAMEBUS_MEMORY_SYSV)
+        check_soon(count_segments(is_shared_by_all) == 1);
     for (uint64_t i = 0; i < FRAMES; i++, surely++)
         check_equal(publish_one(w, i), 0);
     return w;
@@ -264,23 +306,6 @@ static void run_one(void)
 
 /* ---- the tests ---- */
 
-static unsigned left_segments(void)
-{
-    char line[512];
-    unsigned count = 0;
-    FILE *table = fopen("/proc/sysvipc/shm", "re");
-    while (table && fgets(line, sizeof line, table)) {
-        int key, id, maker, last;
-        unsigned mode, users;
-        unsigned long size;
-        if (sscanf(line, "%d %d %o %lu %d %d %u", &key, &id, &mode, &size, &maker, &last, &users) == 7)
-            count += ((unsigned)key & 0xff000000u) == 0xfb000000u && !users && kill(maker, 0);
-    }
-    if (table)
-        fclose(table);
-    return count;
-}
-
 static void kill_writers(const char *call, const struct killing *killing)
 {
     static const char *const kinds[] = {"memfd", "posix", "sysv"};
@@ -290,7 +315,7 @@ static void kill_writers(const char *call, const struct killing *killing)
         skip();
     }
     allow_seconds(600);
-    unsigned segments = left_segments();
+    unsigned segments = count_segments(is_left);
     follower_fds = 0;
     reader = spawn(read_lives, NULL);
     follower = spawn(follow_lives, NULL);
@@ -303,7 +328,7 @@ static void kill_writers(const char *call, const struct killing *killing)
          points, instructions, (double)(now_ns() - begun) / (double)S);
     check(instructions > 40 && points >= (killing->sample ? killing->sample : instructions));
     run_one();
-    check_equal(left_segments(), segments);
+    check_equal(count_segments(is_left), segments);
     shared->reader[0].stop = 1;
     join(reader);
     finish(follower, &shared->reader[1]);

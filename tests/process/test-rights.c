@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What a reader that is another user, in another namespace or in a sandbox can do, and what not. */
+#include "../sanitized.h"
 #include "villain.h"
 
 #include <grp.h>
@@ -228,17 +229,6 @@ static void a_reader_in_another_user_and_mount_namespace_reads_over_a_bound_sock
 }
 
 /* ---- a sandbox ---- */
-
-#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
-#define SANITIZED true
-#elif defined __has_feature
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED true
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED false
-#endif
 
 #ifdef HAVE_SECCOMP
 

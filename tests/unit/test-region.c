@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "../sanitized.h"
 #include "unit.h"
 
 #include "layout.h"
@@ -271,6 +272,8 @@ static void reserved_memory_faults_no_more(void **state)
     assert_int_equal(region_reserve(&region, 0, SIZE), 0);
     if (madvise(region.base, 4096, MADV_POPULATE_WRITE)) {
         not_tried("this kernel maps no pages beforehand");
+    } else if (SANITIZED) {
+        not_tried("the sanitizer's own memory faults");
     } else {
         volatile uint8_t *bytes = region.base;
         long before = faults();
