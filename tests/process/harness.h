@@ -192,6 +192,7 @@ struct writing {
     int64_t interval_ns; /* between frames */
     bool waits;          /* for shared->go before the first frame */
     bool leaves;         /* after the last frame, instead of serving */
+    bool catches_up;     /* after a delay, so that the rate is right in the long run */
     struct tally *tally; /* [shared->writer] */
 };
 

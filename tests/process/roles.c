@@ -126,7 +126,9 @@ void write_frames(const void *argument)
         tally->last = plan.first + n;
         tally->frames++;
         int64_t now = now_ns();
-        due = due + plan.interval_ns > now ? due + plan.interval_ns : now; /* no burst after a delay */
+        due += plan.interval_ns;
+        if (due < now && !plan.catches_up)
+            due = now; /* no burst after a delay */
         if (plan.interval_ns)
             serve(w, due - now_ns(), &tally->stop);
     }
