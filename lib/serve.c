@@ -33,6 +33,7 @@
 #define LINES_A_SECOND      50   /* about strangers, who may come back without end */
 #define WEIGH_INTERVAL      (2 * NS_PER_MS)
 #define DEAF_TIME           (100 * NS_PER_MS)
+#define STRAPPED_TIME       (50 * NS_PER_MS)
 
 static struct peer *peer_of(struct slots_reader *reader)
 {
@@ -381,6 +382,23 @@ static void accept_some(struct framebus_writer *w)
 
 /* ---- readers ---- */
 
+/*
+ * The kernel lets only so many file descriptors be under way for a user, and another process of ours can
+ * have used them up (ETOOMANYREFS). That is no reason to lose a reader: it gets its pool later.
+ */
+static void owe_pool(struct framebus_writer *w, struct peer *peer)
+{
+    if (!w->strapped)
+        log_line(
+            FRAMEBUS_LOG_WARNING,
+            "bus \"%s\": the kernel lets no more file descriptors be under way for our user (which of its "
+            "processes does not receive them?); readers get their pool when it does",
+            w->place.name);
+    w->strapped = true;
+    w->owed_at = w->last_look + STRAPPED_TIME;
+    leave_pool(peer);
+}
+
 /* Sends a reader the present pool, and enters it there before the message leaves. */
 static void offer(struct framebus_writer *w, struct peer *peer)
 {
@@ -399,7 +417,6 @@ static void offer(struct framebus_writer *w, struct peer *peer)
     slots_join(&pool->slots, &peer->reader, peer->page, peer->quota);
     peer->pool = pool;
     pool->refs++;
-    peer->moves = true;
 
     struct message_pool m;
     message_init(&m, MESSAGE_POOL, sizeof m);
@@ -412,6 +429,11 @@ static void offer(struct framebus_writer *w, struct peer *peer)
     bool nameless = pool->region.shared_fd < 0;
     int r = connection_send(peer->socket, &m, fds + nameless, nameless ? 1 : 2);
     close(page_fd);
+    if (r == -ETOOMANYREFS) {
+        owe_pool(w, peer);
+        return;
+    }
+    peer->moves = true;
     if (r == -EAGAIN)
         evict(w, peer, -EPROTO, "it does not read its messages");
     else if (r)
@@ -482,10 +504,12 @@ static void on_hello(struct framebus_writer *w, struct peer *peer, const struct 
     w->quotas += peer->quota;
     int r = connection_send(peer->socket, &m, &bell_end, 1);
     close(bell_end);
-    if (r) {
+    if (r == -ETOOMANYREFS)
+        refuse(w, peer, -EAGAIN, "too many file descriptors are under way for the writer's user");
+    else if (r)
         drop(w, peer);
+    if (r)
         return;
-    }
     log_line(FRAMEBUS_LOG_INFO, "bus \"%s\": reader %d (%s) came", w->place.name, (int)peer->pid,
              peer->label);
     if (w->pool)
@@ -682,6 +706,11 @@ int serve_look(struct framebus_writer *w)
     w->last_look = clock_now();
     if (w->deaf && w->last_look >= w->deaf_until)
         set_deaf(w, false);
+    if (w->owed_at && w->last_look >= w->owed_at) {
+        w->owed_at = 0;
+        serve_offer(w);
+        w->strapped = w->owed_at != 0;
+    }
     int n = epoll_wait(w->epoll, events, EVENTS_A_LOOK, 0);
     if (n < 0)
         return errno == EINTR ? 0

@@ -209,6 +209,8 @@ static int wait_for_readers(struct framebus_writer *w, int64_t deadline)
             {.fd = w->cancel_fd, .events = POLLIN}, /* -1 is ignored */
         };
         w->polling = true;
+        if (w->owed_at && w->owed_at < deadline)
+            deadline = w->owed_at;
         pthread_mutex_unlock(&w->lock);
         struct timespec left = deadline_left(deadline);
         ppoll(fds, 3, deadline == NEVER ? NULL : &left, NULL);

@@ -97,6 +97,8 @@ struct framebus_writer {
     int spare; /* an fd to give up when there are no more, so that accept() never spins */
     bool deaf; /* the listener is not listened to until ... */
     int64_t deaf_until;
+    bool strapped;   /* no fds could be sent lately: a reader waits for its pool ... */
+    int64_t owed_at; /* ... which it is offered again then; 0: nobody waits */
     struct peer **peers;
     size_t peer_count, peer_room;
     bool have_gone;  /* some peer is PEER_GONE */
