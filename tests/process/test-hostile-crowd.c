@@ -4,6 +4,7 @@
 #include "villain.h"
 
 #include <grp.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -222,6 +223,108 @@ static void strangers_that_talk_nonsense_without_end_do_not_fill_the_log(void)
     end_well(&good);
 }
 
+/* ---- file descriptors under way ---- */
+
+#define FEW  256  /* fds, of the writer: as many may be under way for its user */
+#define MANY 4096 /* of the other one */
+
+static void become_somebody(rlim_t fds)
+{
+    const struct rlimit limit = {.rlim_cur = fds, .rlim_max = fds};
+    check(!setrlimit(RLIMIT_NOFILE, &limit));
+    if (!geteuid())
+        become_nobody();
+    check(!prctl(PR_SET_PDEATHSIG, SIGKILL)); /* which a change of user forgets */
+}
+
+/* Changes its format when it is told to. */
+static void write_two_formats(const void *argument)
+{
+    (void)argument;
+    struct framebus_writer *w;
+    struct framebus_format first = small(), second = picture("NV12", 64, 64);
+    const struct framebus_writer_options options = {.history = 100, .max_slots = 200, .access_mode = 0666};
+    become_somebody(FEW);
+    check_equal(framebus_writer_open(&w, "bus", &first, &options), 0);
+    shared->writer.ready = 1;
+    for (uint64_t n = 0; !shared->writer.stop; n++) {
+        if (shared->go == 1) {
+            check_equal(framebus_writer_set_format(w, &second), 0);
+            shared->go = 2;
+        }
+        check_equal(publish_one(w, n), 0);
+        shared->writer.frames = n + 1;
+        serve(w, 10 * MS, NULL);
+    }
+    framebus_writer_close(w);
+}
+
+/* Sends fds to itself and never takes them out, until the kernel has enough of this user. */
+static void keep_fds_under_way(const void *argument)
+{
+    (void)argument;
+    become_somebody(MANY);
+    int ends[2], fds[200], sent = 0;
+    for (;;) {
+        check(!socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends));
+        for (int i = 0; i < 200; i++)
+            fds[i] = ends[0];
+        char control[CMSG_SPACE(sizeof fds)] = {0}, byte = 0;
+        struct iovec part = {&byte, 1};
+        struct msghdr header = {
+            .msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+        struct cmsghdr *c = CMSG_FIRSTHDR(&header);
+        c->cmsg_level = SOL_SOCKET;
+        c->cmsg_type = SCM_RIGHTS;
+        c->cmsg_len = CMSG_LEN(sizeof fds);
+        memcpy(CMSG_DATA(c), fds, sizeof fds);
+        if (sendmsg(ends[0], &header, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+            break;
+        sent += 200;
+    }
+    check_equal(errno, ETOOMANYREFS);
+    note("%d file descriptors under way", sent);
+    shared->other.ready = 1;
+    for (;;)
+        pause();
+}
+
+static void file_descriptors_under_way_run_out_and_nobody_is_lost(void)
+{
+    check(!chmod(directory, 0711) && (geteuid() || !chown(directory, NOBODY, NOBODY)));
+    pid_t writer = spawn(write_two_formats, NULL);
+    check_soon(shared->writer.ready == 1);
+    pid_t reader = start_reader(&(struct reading){0});
+    check_soon(shared->reader[0].frames > 2);
+    pid_t greedy = spawn(keep_fds_under_way, NULL);
+    check_soon(shared->other.ready || has_ended(greedy));
+
+    /* A newcomer is put off, and one who is in goes on but for the next pool. */
+    struct framebus_reader *rd;
+    check_fails(framebus_reader_open(&rd, "bus", NULL), EAGAIN, "crowded");
+    uint64_t now = shared->writer.frames;
+    check_soon(shared->reader[0].last > now);
+    check_equal(shared->reader[0].missed, 0);
+    shared->go = 1;
+    check_soon(shared->go == 2);
+    now = shared->writer.frames;
+    check_soon(shared->writer.frames > now + 20);
+    check(!has_ended(reader));
+
+    kill_now(greedy);
+    now = shared->writer.frames;
+    check_soon(shared->reader[0].last > now || has_ended(reader));
+    check_equal(framebus_reader_open(&rd, "bus", NULL), 0);
+    struct framebus_frame *f;
+    check_equal(framebus_reader_next(rd, &f, 10 * S), 0);
+    framebus_reader_release(rd, f);
+    framebus_reader_close(rd);
+    finish(reader, &shared->reader[0]);
+    check_equal(shared->reader[0].wrong, 0);
+    check_equal(shared->reader[0].result, 0);
+    finish(writer, &shared->writer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -232,6 +335,7 @@ int main(void)
         PROCESS_TEST(who_is_put_off_for_ever_is_told_so_and_does_not_spin),
         PROCESS_TEST(a_user_that_floods_with_many_readers_is_stopped),
         PROCESS_TEST(strangers_that_talk_nonsense_without_end_do_not_fill_the_log),
+        PROCESS_TEST(file_descriptors_under_way_run_out_and_nobody_is_lost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
