@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: MIT */
+/* What a machine can be short of, for real: space for a core dump, room in a backlog, a runtime directory
+ * that takes no more files, or none at all. (For calls that are made to fail see test-shortage.c.) */
+#include "harness.h"
+
+#include <dirent.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#define CANNOT 77 /* the machine does not let us try */
+
+#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
+#define SANITIZED true
+#elif defined __has_feature
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED true
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED false
+#endif
+
+#define skip_because(...)                                                                                    \
+    do {                                                                                                     \
+        note("skipped: " __VA_ARGS__);                                                                       \
+        skip();                                                                                              \
+    } while (0)
+
+/* For a child that needs a namespace of its own. */
+static void join_or_skip(pid_t pid)
+{
+    int status = status_of(pid);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == CANNOT)
+        skip_because("no mounts for us here");
+    check_equal(status, 0);
+}
+
+/* ---- core dumps ---- */
+
+static bool cores_are_files(void)
+{
+    char pattern[256] = "";
+    FILE *f = fopen("/proc/sys/kernel/core_pattern", "re");
+    bool plain =
+        f && fgets(pattern, sizeof pattern, f) && !strpbrk(pattern, "|/") && !strncmp(pattern, "core", 4);
+    if (f)
+        fclose(f);
+    return plain;
+}
+
+/* What the pool really has, which a dump that reads all of it would fill. */
+static uint64_t pool_memory_of(pid_t writer)
+{
+    char list[64];
+    uint64_t bytes = 0;
+    snprintf(list, sizeof list, "/proc/%d/fd", (int)writer);
+    DIR *dir = opendir(list);
+    check(dir);
+    for (struct dirent *entry; (entry = readdir(dir));) {
+        char target[256] = "";
+        struct stat st;
+        if (readlinkat(dirfd(dir), entry->d_name, target, sizeof target - 1) > 0 &&
+            strstr(target, "framebus-pool") && !fstatat(dirfd(dir), entry->d_name, &st, 0) &&
+            (uint64_t)st.st_blocks * 512 > bytes)
+            bytes = (uint64_t)st.st_blocks * 512;
+    }
+    closedir(dir);
+    return bytes;
+}
+
+static void read_and_dump_core(const void *argument)
+{
+    (void)argument;
+    struct framebus_reader *rd;
+    struct framebus_frame *f;
+    const struct rlimit all = {RLIM_INFINITY, RLIM_INFINITY};
+    if (setrlimit(RLIMIT_CORE, &all) || chdir(directory))
+        _exit(CANNOT);
+    check_equal(framebus_reader_open(&rd, "bus", NULL), 0);
+    check_equal(framebus_reader_next(rd, &f, 10 * S), 0);
+    shared->other.ready = 1;
+    while (!shared->go)
+        sleep_ns(MS);
+    abort();
+}
+
+/* The file, and away with it. */
+static uint64_t size_of_core(void)
+{
+    uint64_t bytes = 0;
+    DIR *dir = opendir(directory);
+    check(dir);
+    for (struct dirent *entry; (entry = readdir(dir));) {
+        struct stat st;
+        if (strncmp(entry->d_name, "core", 4) || fstatat(dirfd(dir), entry->d_name, &st, 0))
+            continue;
+        bytes = (uint64_t)st.st_blocks * 512;
+        check(!unlinkat(dirfd(dir), entry->d_name, 0));
+    }
+    closedir(dir);
+    return bytes;
+}
+
+static void a_reader_that_dumps_core_dumps_no_pool(void)
+{
+    if (SANITIZED || !cores_are_files())
+        skip_because("no core files here");
+    /* Address space for a gigabyte, of which 70 MiB are in use. */
+    const struct writing plan = {.format = picture("GRAY8", 2048, 2048),
+                                 .options = {.history = 16, .max_slots = 256},
+                                 .interval_ns = 20 * MS};
+    pid_t writer = start_writer(&plan);
+    check_soon(shared->writer.frames > 20);
+    uint64_t before = pool_memory_of(writer);
+    check(before > 16 << 22);
+    pid_t reader = spawn(read_and_dump_core, NULL);
+    check_soon(shared->other.ready || has_ended(reader));
+    int64_t begun = now_ns();
+    shared->go = 1;
+    int status = status_of(reader);
+    int64_t took = now_ns() - begun;
+    uint64_t core = size_of_core(), after = pool_memory_of(writer);
+    if (!WIFSIGNALED(status) || !WCOREDUMP(status) || !core) {
+        finish(writer, &shared->writer);
+        skip_because("no core file was written");
+    }
+    note("a core of %llu KiB in %.0f ms beside a pool of %llu MiB", (unsigned long long)core >> 10,
+         (double)took / MS, (unsigned long long)before >> 20);
+    check(core < before / 2);
+    check(took < 10 * S);
+    check(after <= before + (4 << 20) + 4096); /* a slot more, that the reader's frame asked for */
+    finish(writer, &shared->writer);
+}
+
+/* ---- a backlog that is full ---- */
+
+static void a_stopped_writer_with_a_full_backlog_is_told_and_recovers(void)
+{
+    pid_t writer = start_writer(&(struct writing){.interval_ns = 5 * MS});
+    pid_t reader = start_reader(&(struct reading){0});
+    unsigned fds = count_fds_of(writer), queued = 0;
+    static int sockets[8192];
+    const struct rlimit limit = {8192, 8192};
+    struct rlimit before;
+    check(!getrlimit(RLIMIT_NOFILE, &before) &&
+          (before.rlim_max < 8192 || !setrlimit(RLIMIT_NOFILE, &limit)));
+    check_soon(shared->reader[0].frames > 2);
+    stop_now(writer);
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", path_of("bus"));
+    while (queued < 8000) {
+        int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        check(fd >= 0);
+        if (connect(fd, (struct sockaddr *)&address, sizeof address)) {
+            check_equal(errno, EAGAIN);
+            close(fd);
+            break;
+        }
+        sockets[queued++] = fd;
+    }
+    note("%u connections in the backlog", queued);
+
+    struct framebus_reader *rd;
+    struct framebus_bus_info *info;
+    int64_t begun = now_ns();
+    check_fails(framebus_reader_open(&rd, "bus", NULL), ETIMEDOUT, "stopped");
+    check_equal(framebus_query("bus", &info), 0);
+    check_equal(info->state, FRAMEBUS_BUS_SILENT);
+    framebus_info_free(info, 1);
+    check(now_ns() - begun < 30 * S);
+
+    check(!kill(writer, SIGCONT));
+    for (unsigned i = 0; i < queued; i++)
+        close(sockets[i]);
+    uint64_t now = shared->reader[0].last;
+    check_soon(shared->reader[0].last > now + 3);
+    int r;
+    check_soon((r = framebus_reader_open(&rd, "bus", NULL)) != -ETIMEDOUT);
+    check_equal(r, 0);
+    framebus_reader_close(rd);
+    check_soon(count_fds_of(writer) <= fds);
+    finish(reader, &shared->reader[0]);
+    check_equal(shared->reader[0].wrong, 0);
+    finish(writer, &shared->writer);
+}
+
+/* ---- runtime directories ---- */
+
+/* Puts a tmpfs of our own over the runtime directory. */
+static void mount_directory(const char *options)
+{
+    if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+        mount("few", directory, "tmpfs", 0, options))
+        _exit(CANNOT);
+}
+
+/* Room for so many files, the directory itself among them. A bus needs a lock and a socket. */
+static void open_with_few_inodes(const void *argument)
+{
+    const int *inodes = argument;
+    char options[32];
+    struct framebus_writer *w;
+    struct framebus_format format = small();
+    unsigned fds = count_fds();
+    snprintf(options, sizeof options, "nr_inodes=%d", *inodes);
+    mount_directory(options);
+    int r = framebus_writer_open(&w, "bus", &format, NULL);
+    check_equal(r, *inodes < 3 ? -ENOSPC : 0);
+    check(!r || strstr(framebus_last_error(), directory));
+    if (!r)
+        check_fails(framebus_writer_open(&(struct framebus_writer *){NULL}, "other", &format, NULL), ENOSPC,
+                    directory);
+    framebus_writer_close(w);
+    check(access(path_of("bus"), F_OK) && access(path_of(".bus.tmp"), F_OK));
+    check_equal(count_fds(), fds);
+}
+
+static void a_runtime_directory_that_is_full_is_named(void)
+{
+    for (int inodes = 1; inodes <= 3; inodes++)
+        join_or_skip(spawn(open_with_few_inodes, &inodes));
+}
+
+static void read_five(const void *argument)
+{
+    (void)argument;
+    struct framebus_reader *rd;
+    struct framebus_frame *f;
+    check_equal(framebus_reader_open(&rd, "bus", NULL), 0);
+    for (int i = 0; i < 5; i++) {
+        check_equal(framebus_reader_next(rd, &f, 10 * S), 0);
+        check(frame_number(f) >= 0);
+        framebus_reader_release(rd, f);
+    }
+    framebus_reader_close(rd);
+}
+
+static void become_read_only(const void *argument)
+{
+    (void)argument;
+    struct framebus_writer *w, *other;
+    struct framebus_reader *rd;
+    struct framebus_format format = small();
+    mount_directory("mode=0700");
+    unsigned fds = count_fds();
+    check_equal(framebus_writer_open(&w, "bus", &format, NULL), 0);
+    check(!mount(directory, directory, NULL, MS_BIND, NULL) &&
+          !mount(NULL, directory, NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL));
+
+    /* Who is there goes on, readers come, and another writer is told. */
+    check_fails(framebus_writer_open(&other, "other", &format, NULL), EROFS, directory);
+    pid_t reader = spawn(read_five, NULL);
+    for (uint64_t n = 0; !has_ended(reader); n++) {
+        check_equal(publish_one(w, n), 0);
+        serve(w, 5 * MS, NULL);
+    }
+    join(reader);
+    framebus_writer_close(w);
+    check_equal(framebus_reader_open(&rd, "bus", NULL), -ENOENT);
+    check_fails(framebus_writer_open(&w, "bus", &format, NULL), EROFS, directory);
+
+    check(!umount(directory));
+    check_equal(framebus_writer_open(&w, "bus", &format, NULL), 0);
+    framebus_writer_close(w);
+    check_equal(count_fds(), fds);
+}
+
+static void a_runtime_directory_that_becomes_read_only_is_named(void)
+{
+    join_or_skip(spawn(become_read_only, NULL));
+}
+
+static void a_runtime_directory_may_be_a_link(void)
+{
+    struct framebus_reader *rd;
+    check(!symlink(directory, path_of("link")));
+    pid_t writer = start_writer(&(struct writing){.interval_ns = 5 * MS});
+    setenv("FRAMEBUS_DIR", path_of("link"), 1); /* named by the user, who answers for it */
+    check_equal(framebus_reader_open(&rd, "bus", NULL), 0);
+    struct framebus_frame *f;
+    check_equal(framebus_reader_next(rd, &f, 10 * S), 0);
+    framebus_reader_release(rd, f);
+    framebus_reader_close(rd);
+    struct framebus_writer *w;
+    struct framebus_format format = small();
+    check_fails(framebus_writer_open(&w, "bus", &format, NULL), EADDRINUSE, "bus"); /* it is the same */
+    setenv("FRAMEBUS_DIR", directory, 1);
+    finish(writer, &shared->writer);
+    check(!unlink(path_of("link")));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        PROCESS_TEST(a_reader_that_dumps_core_dumps_no_pool),
+        PROCESS_TEST(a_stopped_writer_with_a_full_backlog_is_told_and_recovers),
+        PROCESS_TEST(a_runtime_directory_that_is_full_is_named),
+        PROCESS_TEST(a_runtime_directory_that_becomes_read_only_is_named),
+        PROCESS_TEST(a_runtime_directory_may_be_a_link),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
