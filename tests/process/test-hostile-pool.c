@@ -3,6 +3,8 @@
  * checked once, and nothing in the memory it shares is believed. */
 #include "fake-writer.h"
 
+#include "reader.h"
+
 static void a_writer_made_by_hand_of_good_parts_is_accepted(void)
 {
     /* Or the refusals above would mean little. */
@@ -378,6 +380,106 @@ static void an_index_that_makes_no_sense_is_refused(void)
     PLAY(tricks);
 }
 
+/* ---- a pool that changes while it is read ---- */
+
+#define ROUNDS 20
+
+/* Everything before the slots and the metadata behind the first frame, without end; now and then a frame is
+ * where it should be. The reader is in the pool, or about to be. */
+static void change_everything(struct fake *f)
+{
+    uint64_t seed = (uint64_t)now_ns() | 1;
+    uint8_t *base = f->region.base;
+    shared_u32 *meta = (shared_u32 *)(base + f->header->data_offset + f->header->slot_capacity);
+    const uint64_t front = f->header->data_offset / 4, index = f->header->index_offset / 4;
+    shared_u32 *words = (shared_u32 *)base;
+    const int rarely = shared->value[2] ? 10 : 1000; /* so that it is given up soon, or goes on */
+    uint32_t number = 0;
+    fake_seal(f);
+    fake_welcome(f);
+    fake_offer(f);
+    while (!shared->writer.stop)
+        for (int i = 0; i < 1000; i++) {
+            static const uint32_t edges[] = {0, 1, 7, 8, 255, 4096, 0x7fffffff, 0x80000000, 0xffffffff};
+            seed ^= seed << 13;
+            seed ^= seed >> 7;
+            seed ^= seed << 17;
+            uint32_t any = (uint32_t)(seed >> 32), value = any & 1 << 30 ? any : edges[any % 9];
+            store_ordered(&meta[any % 64], value);
+            if (shared->go && i % rarely == 5) /* the reader is in: the header as well */
+                store_ordered(&words[any % front], value);
+            if (i % rarely == 9)
+                store_ordered(&words[index + any % (front - index)], value);
+            if (i % 10)
+                continue;
+            uint32_t slot = any % FAKE_SLOTS;
+            f->table[slot].record = (struct layout_record){.size = small().size, .meta_size = any % 64 * 8};
+            store_ordered(&f->table[slot].version, version_of(number));
+            store_ordered(&f->index->ring[number % 8], slot);
+            store_ordered(&f->index->head, ++number & NUMBER_MASK);
+            store_ordered(&f->index->state, 0);
+        }
+}
+
+static uint64_t read_all(const struct framebus_reader *rd, const void *at, uint64_t size)
+{
+    const struct region *region = &rd->pool->region;
+    const uint8_t *base = region->base, *from = at;
+    uint64_t sum = 0;
+    check(from >= base && size <= region->size && (uint64_t)(from - base) <= region->size - size);
+    for (uint64_t i = 0; i < size; i++)
+        sum += ((const volatile uint8_t *)from)[i];
+    return sum;
+}
+
+static void read_what_changes(const void *argument)
+{
+    (void)argument;
+    struct framebus_reader *rd;
+    struct framebus_frame *f;
+    int r = framebus_reader_open(&rd, "bus", NULL);
+    shared->go = 1;
+    for (int64_t until = now_ns() + 50 * MS; !r && now_ns() < until;) {
+        r = framebus_reader_next(rd, &f, 5 * MS);
+        if (r == -ETIMEDOUT)
+            r = 0;
+        if (!f)
+            continue;
+        read_all(rd, f->data, f->size);
+        check(f->crop.x <= f->format->width && f->crop.y <= f->format->height);
+        uint32_t tag;
+        size_t size;
+        const void *block;
+        for (unsigned i = 0; (block = framebus_frame_meta_at(f, i, &tag, &size)); i++)
+            read_all(rd, block, size);
+        framebus_reader_release(rd, f);
+        shared->value[0]++;
+    }
+    shared->value[1] += r < 0;
+    check(!r || r == -EBADMSG || r == -EPROTO || r == -ENODATA || r == -EPIPE);
+    framebus_reader_close(rd);
+}
+
+static void a_pool_that_changes_while_it_is_read_hurts_no_reader(void)
+{
+    static const struct trick trick = {.name = "changes", .play = change_everything};
+    uint64_t frames = 0, refused = 0;
+    for (int round = 0; round < ROUNDS; round++) {
+        memset(shared, 0, sizeof *shared);
+        shared->value[2] = round % 2;
+        pid_t fake = spawn(play_one, &trick);
+        check_soon(shared->writer.ready || has_ended(fake));
+        join(spawn(read_what_changes, NULL));
+        frames += (uint64_t)shared->value[0];
+        refused += (uint64_t)shared->value[1];
+        finish(fake, &shared->writer);
+        check(!unlink(path_of("bus")));
+    }
+    note("%llu frames of a pool that changes; it was given up in %llu of %d rounds",
+         (unsigned long long)frames, (unsigned long long)refused, ROUNDS);
+    check(frames > 0 && refused > 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -385,6 +487,7 @@ int main(void)
         PROCESS_TEST(a_region_that_is_not_what_it_should_be_is_refused),
         PROCESS_TEST(a_header_that_makes_no_sense_is_refused),
         PROCESS_TEST(an_index_that_makes_no_sense_is_refused),
+        PROCESS_TEST(a_pool_that_changes_while_it_is_read_hurts_no_reader),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
