@@ -191,7 +191,7 @@ if [ $level != quick ]; then
     if CC=clang check 'builds the fuzzers' compile fuzz -Dwerror=true -Dtests=enabled -Dgst=enabled -Dviewer=disabled \
         -Dtools=disabled -Dexamples=false -Db_sanitize=address,undefined -Db_lundef=false -Dfuzz=true \
         -Dfuzz_seconds=$seconds -Dc_args=-fsanitize=fuzzer-no-link; then
-        suites fuzz --suite fuzz --num-processes 3
+        suites fuzz --suite fuzz --num-processes 2 # as many as there are processors in CI
         grep -h 'executions in' "$out/fuzz/meson-logs/testlog.txt"
     fi
 fi
