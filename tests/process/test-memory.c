@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/shm.h>
+#include <sys/uio.h>
 
 /* ---- what ls and ipcs show ---- */
 
@@ -239,6 +240,23 @@ static void mprotect_a_frame(const void *argument)
     check(mprotect(f->data, 4096, PROT_READ) == 0);
 }
 
+/* Everything that has the kernel write for us, into our own mapping. */
+static void have_the_kernel_write(const void *argument)
+{
+    (void)argument;
+    struct framebus_frame *f = take_a_frame();
+    char bytes[64] = "x";
+    int pipe_ends[2], mem = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
+    struct iovec own = {bytes, sizeof bytes}, foreign = {f->data, sizeof bytes};
+    check(mem >= 0 && !pipe2(pipe_ends, O_CLOEXEC));
+    check(pwrite(mem, bytes, sizeof bytes, (off_t)(uintptr_t)f->data) == -1);
+    check(process_vm_writev(getpid(), &own, 1, &foreign, 1, 0) == -1);
+    check(write(pipe_ends[1], bytes, sizeof bytes) == sizeof bytes);
+    check(read(pipe_ends[0], f->data, sizeof bytes) == -1 && errno == EFAULT);
+    check(madvise(f->data, 4096, MADV_REMOVE) == -1); /* would punch a hole */
+    check(madvise(f->data, 4096, 23 /* MADV_POPULATE_WRITE */) == -1);
+}
+
 /* Opens every file of our memory that /proc shows, in any way, and tries to change it. */
 static void try_the_files(const char *list, const char *pattern)
 {
@@ -283,6 +301,7 @@ static void a_reader_cannot_write_to_frames_whatever_it_tries(void)
     int status = status_of(spawn(write_into_a_frame, NULL));
     check(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
     join(spawn(mprotect_a_frame, NULL));
+    join(spawn(have_the_kernel_write, NULL));
     join(spawn(open_the_memory_again, NULL));
     check(shared->value[0] > 0);
     struct framebus_reader *rd;
