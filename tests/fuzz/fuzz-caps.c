@@ -4,14 +4,6 @@
 
 #include "caps.h"
 
-const char *__asan_default_options(void);
-
-/* GLib keeps what it has, which looks like a leak here. */
-const char *__asan_default_options(void)
-{
-    return "detect_leaks=0";
-}
-
 /* GStreamer has a warning for each caps text that is none. */
 static void say_nothing(const gchar *domain, GLogLevelFlags level, const gchar *text, gpointer user)
 {
