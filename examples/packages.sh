@@ -19,7 +19,7 @@ test=(clang clang-format clang-tidy cppcheck g++ gcc-multilib gir1.2-gst-plugins
     gstreamer1.0-plugins-base-apps gstreamer1.0-plugins-ugly gstreamer1.0-x imagemagick libc6-dbg
     libclang-rt-dev libcmocka-dev libgl1 libgl1-mesa-dri libseccomp-dev musl-tools openbox procps python3
     python3-gi python3-opencv python3-pytest spin util-linux valgrind weston x11-utils xauth xdotool xvfb)
-bench=(gnuplot-nox iceoryx libiceoryx-binding-c-dev)
+bench=(ffmpeg gnuplot-nox gstreamer1.0-pipewire iceoryx libiceoryx-binding-c-dev pipewire pipewire-bin)
 
 die()
 {
