@@ -72,8 +72,9 @@ static unsigned count_threads(void)
  * out: all of them behave. */
 static void on_log(enum framebus_log_level level, const char *line, void *user)
 {
-    (void)level;
     (void)user;
+    if (level == FRAMEBUS_LOG_ERROR)
+        note("%s: %s", whoami, line);
     unsigned place, turn;
     const char *label = strstr(line, "(reader ");
     if (!label || sscanf(label, "(reader %u.%u)", &place, &turn) != 2 || place >= PLACES)
@@ -116,8 +117,8 @@ int main(int argc, char **argv)
         uint32_t number = ++ledger->lives;
         my_life = life_at(ledger, number);
         *my_life = (struct life){.number = number};
-        framebus_set_log_handler(on_log, NULL);
     }
+    framebus_set_log_handler(on_log, NULL);
     unsigned fds = count_fds(), threads = count_threads();
     if (writes)
         run_writer();
