@@ -2,9 +2,9 @@
 /*
  * The claim protocol of lib/slots.c, step for step: W1-W6, R1-R6 are the names used there.
  *
- * One writer; READERS readers, each of which takes in one thread and releases in another; a reader may
- * die before any step, and the writer may die too; with HOSTILE the last reader writes whatever it
- * likes into its page. Memory is sequentially consistent here: what an access that is not "ordered"
+ * One writer; READERS readers, each of which takes in one thread and releases in another. The first KILLS
+ * readers may die before any step, with WRITER_DIES the writer may; with HOSTILE the last reader writes
+ * whatever it likes into its page. Memory is sequentially consistent here: what an access that is not "ordered"
  * could do is tried by the breaks W2_LATE and R3_LATE; semaphores.pml has store buffers.
  *
  * Checked:
@@ -71,6 +71,7 @@ byte pixels[SLOTS];           /* the frame whose bytes are in the slot; HALF: be
 /* ---- what the processes are up to, for the checks ---- */
 
 bool done;            /* the writer has published its last, or is dead */
+bool writer_dead;
 bool dead[READERS];
 byte owned[READERS];  /* slots that R4 has found good, until release */
 byte mine[READERS];   /* slots that next has returned */
@@ -281,54 +282,50 @@ proctype writer()
     byte best, i, r, w, seen, again, taken, look, n;
     byte waits[LENDS]; /* lent and not published, in the order of begin */
     bool claimed, steady;
-    do
-    :: n < FRAMES ->
-       /* as many begins before a publish as may be lent; an upstream with a queue does that */
-       look_at_sockets();
-       take();
-       waits[n % LENDS] = best;
-       n++;
-       if
-       :: n >= LENDS ->
-          publish(waits[n % LENDS]);
-          lent = lent & ~bit(waits[n % LENDS])
-       :: else
-       fi
-#ifdef WRITER_DIES
-    :: true -> goto gone
-#endif
-    :: else -> break
-    od;
-    lent = 0; /* those not published are cancelled */
-    done = true;
+    {
+        do
+        :: n < FRAMES ->
+           /* as many begins before a publish as may be lent; an upstream with a queue does that */
+           look_at_sockets();
+           take();
+           waits[n % LENDS] = best;
+           n++;
+           if
+           :: n >= LENDS ->
+              publish(waits[n % LENDS]);
+              lent = lent & ~bit(waits[n % LENDS])
+           :: else
+           fi
+        :: else -> break
+        od;
+        lent = 0; /* those not published are cancelled */
+        done = true;
 
-    /* Whoever is left ends. Then nothing is claimed but by the dead, and that counts no more. */
-    r = 0;
-    do
-    :: r < HONEST -> (!taking[r] && (dead[r] || held[r] == 0)); r++
-    :: else -> break
-    od;
+        /* Whoever is left ends. Then nothing is claimed but by the dead, and that counts no more. */
+        r = 0;
+        do
+        :: r < HONEST -> (!taking[r] && (dead[r] || held[r] == 0)); r++
+        :: else -> break
+        od;
 #ifndef NO_REAP
-    r = 0;
-    do
-    :: r < READERS -> out[r] = out[r] || dead[r]; r++
-    :: else -> break
-    od;
+        r = 0;
+        do
+        :: r < READERS -> out[r] = out[r] || dead[r]; r++
+        :: else -> break
+        od;
 #endif
-    r = 0;
-    n = 0;
-    do
+        r = 0;
+        n = 0;
+        do
 #ifdef HOSTILE
-    :: n < SLOTS - HISTORY - QUOTA -> take(); n++
+        :: n < SLOTS - HISTORY - QUOTA -> take(); n++
 #else
-    :: n < SLOTS - HISTORY -> take(); n++
+        :: n < SLOTS - HISTORY -> take(); n++
 #endif
-    :: else -> goto end
-    od;
-gone:
-    done = true;
-end:
-    skip
+        :: else -> break
+        od
+    } unless { writer_dead };
+    done = true
 }
 
 proctype reader(byte me)
@@ -412,11 +409,20 @@ proctype hostile(byte me)
 }
 #endif
 
-#ifdef KILLS
-/* Kills some of the readers, each at any time. */
+#if defined(KILLS) || defined(WRITER_DIES)
+#ifndef KILLS
+#define KILLS 0
+#endif
+/* Kills some of the readers, or the writer, each at any time. */
 proctype killer()
 {
     byte r;
+#ifdef WRITER_DIES
+    if
+    :: writer_dead = true
+    :: skip
+    fi;
+#endif
     do
     :: r < KILLS ->
        if
@@ -453,7 +459,7 @@ init
 #ifdef HOSTILE
         run hostile(READERS - 1);
 #endif
-#ifdef KILLS
+#if defined(KILLS) || defined(WRITER_DIES)
         run killer();
 #endif
         r = 0

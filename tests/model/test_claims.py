@@ -10,6 +10,7 @@ pytestmark = models.needs_spin
     'FRAMES=6',
     'QUOTA=2 KILLS=1 FRAMES=3',
     'QUOTA=2 FRAMES=4 WRITER_DIES',
+    'LENDS=2 FRAMES=4 WRITER_DIES',
     'QUOTA=2 BITS=2 KILLS=1',
     'QUOTA=3 FRAMES=5',
     'HISTORY=2 QUOTA=2 FRAMES=5',
