@@ -102,7 +102,7 @@ static int take(struct framebus_reader *rd, struct framebus_frame **frame)
     struct slots_view *view = &pool->view;
     uint32_t window = rd->delivery == FRAMEBUS_DELIVERY_LATEST ? 1 : view->history;
     for (int tries = 0; tries < TRIES_A_TAKE; tries++) {
-        uint32_t filled = slots_filled(view, next_number(pool));
+        uint32_t filled = slots_filled(view, next_number(pool)); /* R1 */
         if (!filled)
             return -EAGAIN;
         if (filled > NUMBER_MASK / 2)
