@@ -9,6 +9,8 @@
  */
 #include "pair.h"
 
+#include "pair-bare.h"
+
 #include <gst/base/gstpushsrc.h>
 #include <gst/gst.h>
 #include <gst/video/video.h>
@@ -30,6 +32,7 @@ static const struct {
     const char *name, *producer, *reader;
 } contestants[] = {
     {"queue", NULL, NULL},
+    {"bare", "baresink", "baresrc name=r0 ! " DRAIN},
     {"framebus", "framebussink bus=%p", "framebussrc name=r0 bus=%p ! " DRAIN},
     {"shm", "shmsink socket-path=%p shm-size=%s sync=false wait-for-connection=false",
      "shmsrc name=r0 socket-path=%p is-live=true do-timestamp=true ! %c ! " DRAIN},
@@ -335,6 +338,7 @@ int main(int argc, char **argv)
     gst_video_info_set_format(&role.info, GST_VIDEO_FORMAT_NV12, role.width, role.height);
     GST_VIDEO_INFO_FPS_N(&role.info) = role.rate;
 
+    pair_bare_register(atoi(argv[8]), &role.shared->producer.newest);
     pipeline = pipeline_new(reader, argv[7], atoi(argv[8]));
     if (!pipeline)
         return 1;

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 """framebussink/framebussrc beside what GStreamer has to get frames from one process into another.
 
-The limit is the same pipeline in one process with a `queue`: a thread hop. Contestants take turns, each block with new
+The limit is the same pipeline in one process with a `queue`: a thread hop. The limit of two processes is `bare`: a sink
+that only rings an eventfd, and a source that only waits for it; no frame is handed over. Contestants take turns, each block with new
 processes, and figures are compared within one run only. Every pipeline is
     source ! SINK   and   SOURCE ! fakesink
 where `source` is live and writes a row and a frame number into buffers of whatever pool the sink proposes. So what is
@@ -28,7 +29,7 @@ BUILD = Path(os.environ.get('FRAMEBUS_BUILD', Path(__file__).resolve().parents[2
 ROLE = BUILD / 'tests/bench/pair-role'
 FRAMES, READERS = 4096, 16  # as in pair.h
 SIZES = {'1080p60': (1920, 1080, 60), '4K30': (3840, 2160, 30)}
-CONTESTANTS = ['queue', 'framebus', 'shm', 'fd', 'pipewire']
+CONTESTANTS = ['queue', 'bare', 'framebus', 'shm', 'fd', 'pipewire']
 WARM_UP_SECONDS = 1.0
 
 
@@ -113,7 +114,12 @@ class Block:
         self.sides = self.shared.readers[:readers - stopped]
         self.place = str(directory / 'bus') if contestant != 'pipewire' else 'pair-bench'
         self.processes = []
-        self.pipe = os.pipe() if contestant == 'fd' else (-1, -1)
+        self.pipe = os.pipe() if contestant == 'fd' else self.bell() if contestant == 'bare' else (-1, -1)
+
+    @staticmethod
+    def bell():
+        event = os.eventfd(0, os.EFD_CLOEXEC)
+        return event, os.dup(event)
 
     def start(self, role, fd):
         arguments = [self.contestant, *SIZES[self.size], self.readers, role, self.place, fd]
@@ -231,7 +237,7 @@ def measure_stalled(samples, size, contestant, directory, frames, stopped):
 
 def missing(contestant):
     """Why a contestant cannot take part, or None."""
-    element = {'queue': 'queue', 'fd': 'rawvideoparse'}.get(contestant, contestant + 'sink')
+    element = {'queue': 'queue', 'bare': 'fakesink', 'fd': 'rawvideoparse'}.get(contestant, contestant + 'sink')
     found = subprocess.run(['gst-inspect-1.0', element], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
     if not found:
         return f'there is no element {element}'
@@ -255,7 +261,7 @@ def measure_case(samples, size, readers, contestants, directory, options):
         return
     for _ in range(options.rounds):
         for contestant in contestants:
-            if contestant == 'fd' and readers > 1:
+            if contestant in ('fd', 'bare') and readers > 1:
                 continue  # a pipe has one reader
             block = Block(contestant, size, readers, directory)
             try:
