@@ -70,13 +70,27 @@ def test_cases(record, results):
     return [(f'{test}: {name}', result, reason) for name, result, reason in cases]
 
 
-def directory_cases(build):
+def records(build):
+    """What meson logged about each test; None if there is no log."""
     log = build / 'meson-logs' / 'testlog.json'
-    if not log.exists():
+    return [json.loads(line) for line in log.read_text(errors='replace').splitlines()] if log.exists() else None
+
+
+def figures(build):
+    lines = []
+    for record in records(build) or []:
+        output = (record.get('stdout') or '') + '\n' + (record.get('stderr') or '')
+        lines += [line.partition('# figure: ')[2] for line in output.splitlines() if line.startswith('# figure: ')]
+    return lines
+
+
+def directory_cases(build):
+    entries = records(build)
+    if entries is None:
         return [(f'{build.name}: the tests did not run', FAILED, '')]
     cases = []
-    for line in log.read_text(errors='replace').splitlines():
-        cases += test_cases(json.loads(line), build / 'tests' / 'results')
+    for record in entries:
+        cases += test_cases(record, build / 'tests' / 'results')
     return [(f'{build.name}: {name}', *rest) for name, *rest in cases]
 
 
@@ -88,6 +102,9 @@ def main(arguments):
         for name, result, reason in cases:
             if result == kind:
                 print(f'{kind}: {name}{": " + reason if reason else ""}')
+    for path in map(pathlib.Path, arguments):
+        for figure in figures(path) if path.is_dir() else []:
+            print(f'{path.name}: {figure}')
     count = {kind: sum(result == kind for _, result, _ in cases) for kind in (PASSED, FAILED, SKIPPED)}
     if not cases:
         print('nothing ran')

@@ -91,3 +91,10 @@ def test_two_pytest_cases_that_failed_are_named_with_the_reason(build):
 def test_tap_files_and_directories_add_up(build, tmp_path):
     (tmp_path / 'checks.tap').write_text('ok - one\nnot ok - two\n')
     assert summary(tmp_path / 'checks.tap', build(entry()))[0] == '2 passed, 1 failed'
+
+
+def test_figures_are_repeated(build):
+    directory = build({**entry('OK', '# figure: 5 frames\n# 6 spoons\nok 1 - a\n'), 'stderr': '# figure: 7 knives\n'})
+    lines = summary(directory)[2].splitlines()
+    assert 'build: 5 frames' in lines and 'build: 7 knives' in lines
+    assert not any('spoons' in line for line in lines)

@@ -158,8 +158,12 @@ int main(int argc, char **argv)
     for (int i = first; i < argc; i++)
         run_all(argv[i]);
     printf("%sok 1 - %u inputs\n", sample_count ? "" : "not ", sample_count);
-    if (seconds && sample_count)
-        printf("ok 2 - %lu executions of changed inputs in %d s\n", run_changed(seconds), (int)seconds);
+    if (seconds && sample_count) {
+        const char *name = strrchr(argv[0], '/');
+        printf("# figure: %s: %lu executions of changed inputs in %d s\n", name ? name + 1 : argv[0],
+               run_changed(seconds), (int)seconds);
+        printf("ok 2 - changed inputs\n");
+    }
     printf("1..%d\n", seconds && sample_count ? 2 : 1);
     for (unsigned i = 0; i < sample_count; i++)
         free(samples[i].data);

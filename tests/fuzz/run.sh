@@ -14,7 +14,7 @@ mkdir "$work/corpus" "$work/found"
 status=$?
 executed=$(sed -n 's/^stat::number_of_executed_units: *//p' "$work/log")
 covered=$(grep -o 'cov: [0-9]*' "$work/log" | tail -n 1)
-printf '# %s: %s executions in %s s, %s edges\n' "$name" "${executed:-?}" "$seconds" "${covered#cov: }"
+printf '# figure: %s: %s executions in %s s, %s edges\n' "$name" "${executed:-?}" "$seconds" "${covered#cov: }"
 if [ $status = 0 ]; then
     printf 'ok 1 - %s, %s executions\n' "$name" "$executed"
 else

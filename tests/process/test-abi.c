@@ -50,7 +50,7 @@ static void every_abi_reads_what_every_other_writes(void)
                 exchange(&abis[w], &abis[r], kinds[kind]);
     if (!pairs)
         skip();
-    note("%u pairs of %s frames each", pairs, FRAMES);
+    note("figure: %u pairs of %s frames each", pairs, FRAMES);
 }
 
 int main(void)

@@ -61,7 +61,7 @@ static void newcomers_get_in_although(bool others)
         framebus_reader_release(rd, f);
         framebus_reader_close(rd);
     }
-    note("%u readers got in beside %llu silent connections", opened,
+    note("figure: %u readers got in beside %llu silent connections", opened,
          (unsigned long long)shared->other.frames);
     check(count_fds_of(good.writer) < good.fds + 150); /* it does not keep them all */
     finish(crowd, &shared->other);

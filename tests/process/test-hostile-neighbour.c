@@ -341,7 +341,8 @@ static void end_party(struct party *party)
     check_equal(shared->writer.result, 0);
     for (int i = 0; i < HONEST; i++)
         check_equal(shared->reader[i].missed, 0);
-    note("%llu frames to each of %d readers; begin and publish took %.2f ms at the most; at most %u fds and "
+    note("figure: %llu frames to each of %d readers; begin and publish took %.2f ms at the most; at most %u "
+         "fds and "
          "%lld KiB more",
          (unsigned long long)frames, HONEST, (double)shared->writer.longest_ns / MS,
          party->fds_most - party->fds, (long long)(party->memory_most - party->memory) / 1024);

@@ -475,7 +475,7 @@ static void a_pool_that_changes_while_it_is_read_hurts_no_reader(void)
         finish(fake, &shared->writer);
         check(!unlink(path_of("bus")));
     }
-    note("%llu frames of a pool that changes; it was given up in %llu of %d rounds",
+    note("figure: %llu frames of a pool that changes; it was given up in %llu of %d rounds",
          (unsigned long long)frames, (unsigned long long)refused, ROUNDS);
     check(frames > 0 && refused > 0);
 }

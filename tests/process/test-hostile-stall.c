@@ -76,7 +76,7 @@ static void listen_with_many_ears(const void *argument)
         check(!pthread_create(&thread, NULL, poll_often, ears) && !pthread_detach(thread));
     }
     check_soon(listening == LISTENERS && sleeping_threads() >= LISTENERS);
-    note("%u waiters on one bell", LISTENERS * ear_count);
+    note("figure: %u waiters on one bell", LISTENERS * ear_count);
     semaphore_sleep(&deaf_aid.page->sleeps); /* once: it is rung for once */
     villain_expect_refusal(deaf_aid.socket, EBUSY, "waking it takes too long");
     _exit(0); /* with all its threads */

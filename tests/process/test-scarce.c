@@ -127,7 +127,7 @@ static void a_reader_that_dumps_core_dumps_no_pool(void)
         finish(writer, &shared->writer);
         skip_because("no core file was written");
     }
-    note("a core of %llu KiB in %.0f ms beside a pool of %llu MiB", (unsigned long long)core >> 10,
+    note("figure: a core of %llu KiB in %.0f ms beside a pool of %llu MiB", (unsigned long long)core >> 10,
          (double)took / MS, (unsigned long long)before >> 20);
     check(core < before / 2);
     check(took < 10 * S);

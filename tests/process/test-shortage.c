@@ -142,7 +142,7 @@ static void a_writer_survives_the_failure_of_every_call(void)
         for (int64_t until = now_ns() + 10 * S; now_ns() < until && !shared->done && !has_ended(writer);)
             sleep_ns(MS);
     join(writer);
-    note("%lld failures in a writer", (long long)shared->value[0]);
+    note("figure: %lld failures in a writer", (long long)shared->value[0]);
     check(shared->value[0] > 150);
     finish(reader, &shared->reader[0]);
 }
@@ -216,7 +216,7 @@ static void a_reader_survives_the_failure_of_every_call(void)
         finish(writer, &shared->writer);
         check_equal(shared->writer.result, 0);
     }
-    note("%lld failures in a reader", (long long)shared->value[0]);
+    note("figure: %lld failures in a reader", (long long)shared->value[0]);
     check(shared->value[0] > 60);
 }
 
