@@ -8,14 +8,19 @@
 
 #include <malloc.h>
 
-#define FRAMES 3 /* published before the call under test; fewer than the history */
+#define FRAMES           3 /* published before the call under test; fewer than the history ... */
+#define HISTORY_LOSSLESS 2 /* ... unless the writer waits for all */
 
 #define lives   (shared->go)       /* a writer that is to be read; 0: not yet */
 #define read_up (shared->done)     /* the last life that the reader has seen the end of */
 #define surely  (shared->value[0]) /* frames of this life that were published for certain */
 #define perhaps (shared->value[1]) /* and one that may have been */
+#define taken   (shared->value[2]) /* by the reader, in this life; -1: it is not there yet */
+#define hold    (shared->value[3]) /* it is to leave the next frame alone ... */
+#define holding (shared->value[4]) /* ... and does */
 
 static enum framebus_memory memory;
+static bool lossless; /* writer and readers */
 static pid_t reader, follower;
 static unsigned follower_fds;
 
@@ -31,16 +36,31 @@ static struct holdings holdings(void)
     return (struct holdings){count_fds(), count_mappings(), mallinfo2().uordblks};
 }
 
+static enum framebus_delivery delivery(void)
+{
+    return lossless ? FRAMEBUS_DELIVERY_LOSSLESS : FRAMEBUS_DELIVERY_LIVE;
+}
+
+static int next_frame(struct framebus_reader *rd, struct framebus_frame **f, int64_t count)
+{
+    taken = count;
+    while (hold) {
+        holding = 1;
+        sleep_ns(MS / 20);
+    }
+    return framebus_reader_next(rd, f, 30 * S);
+}
+
 /* One life of a bus from its first frame to its end. */
 static void read_a_life(void)
 {
     struct framebus_reader *rd;
     struct framebus_frame *f;
-    const struct framebus_reader_options options = {.wait_ns = 30 * S};
+    const struct framebus_reader_options options = {.wait_ns = 30 * S, .delivery = delivery()};
     check_equal(framebus_reader_open(&rd, "bus", &options), 0);
     int64_t count = 0;
     int r;
-    while (!(r = framebus_reader_next(rd, &f, 30 * S)) || r == -ENODATA) {
+    while (!(r = next_frame(rd, &f, count)) || r == -ENODATA) {
         if (r)
             continue;
         check_equal(frame_number(f), count);
@@ -81,7 +101,7 @@ static void follow_lives(const void *argument)
 {
     (void)argument;
     struct tally *tally = &shared->reader[1];
-    const struct framebus_reader_options options = {.follow = true};
+    const struct framebus_reader_options options = {.follow = true, .delivery = delivery()};
     struct framebus_reader *rd;
     check_equal(framebus_reader_open(&rd, "bus", &options), 0);
     uint64_t expected = 0, writers = 0;
@@ -108,6 +128,7 @@ static void follow_lives(const void *argument)
 static void look_after(void)
 {
     int64_t limit = now_ns() + 30 * S;
+    hold = 0;
     for (unsigned tries = 0; read_up < lives; tries++) {
         check(now_ns() < limit);
         check(!has_ended(reader) && !has_ended(follower));
@@ -169,7 +190,14 @@ static bool is_shared_by_all(const struct segment *segment)
 static struct framebus_writer *open_bus(void)
 {
     struct framebus_format format = picture("GRAY8", 64, 16);
-    const struct framebus_writer_options options = {.memory = memory, .max_slots = 16, .max_lends = 2};
+    const struct framebus_writer_options options = {
+        .memory = memory,
+        .max_slots = 16,
+        .max_lends = 2,
+        .history = lossless ? HISTORY_LOSSLESS : 0,
+        .lossless = lossless,
+        .lossless_timeout_ns = -1,
+    };
     struct framebus_writer *w;
     check_equal(framebus_writer_open(&w, "bus", &format, &options), 0);
     return w;
@@ -178,7 +206,8 @@ static struct framebus_writer *open_bus(void)
 /* The next writer, once both readers are there and have whole frames to come. */
 static struct framebus_writer *come_to_life(void)
 {
-    surely = perhaps = 0;
+    surely = perhaps = holding = 0;
+    taken = -1;
     lives = read_up + 1;
     struct framebus_writer *w = open_bus();
     int64_t limit = now_ns() + 20 * S;
@@ -213,6 +242,33 @@ static void in_begin(void)
     victim_begin();
     framebus_writer_begin(w, &f);
     victim_end();
+}
+
+static void publish_surely(struct framebus_writer *w)
+{
+    check_equal(publish_one(w, (uint64_t)surely), 0);
+    surely++;
+}
+
+/* Has to wait until the reader takes another frame, and then gets a slot that has held one. */
+static void in_begin_waiting(void)
+{
+    struct framebus_writer *w = come_to_life();
+    struct framebus_frame *f;
+    check_soon(taken == surely);
+    hold = 1;
+    publish_surely(w); /* wakes the one that is to leave the next alone */
+    check_soon(holding);
+    while (surely - taken < HISTORY_LOSSLESS)
+        publish_surely(w);
+    victim_begin();
+    framebus_writer_begin(w, &f);
+    victim_end();
+}
+
+static void let_go(void)
+{
+    hold = 0;
 }
 
 static void in_publish(void)
@@ -355,6 +411,16 @@ static void a_writer_dies_anywhere_in_begin(void)
     kill_writers("begin", EVERYWHERE(in_begin));
 }
 
+static void a_writer_dies_all_over_begin_while_it_waits(void)
+{
+    memory = FRAMEBUS_MEMORY_MEMFD;
+    lossless = true;
+    kill_writers("begin, waiting",
+                 &(struct killing){
+                     .victim = in_begin_waiting, .look_after = look_after, .idle = let_go, .sample = 500});
+    lossless = false;
+}
+
 static void a_writer_dies_anywhere_in_publish(void)
 {
     memory = FRAMEBUS_MEMORY_MEMFD;
@@ -364,7 +430,7 @@ static void a_writer_dies_anywhere_in_publish(void)
 static void a_writer_dies_all_over_publish_to_sleepers(void)
 {
     memory = FRAMEBUS_MEMORY_MEMFD;
-    kill_writers("publish to sleepers", ALL_OVER(in_publish_to_sleepers, 100));
+    kill_writers("publish to sleepers", ALL_OVER(in_publish_to_sleepers, 500));
 }
 
 static void a_writer_dies_anywhere_in_release(void)
@@ -436,6 +502,7 @@ int main(int argc, char **argv)
     stepper_start(argv);
     const struct CMUnitTest tests[] = {
         PROCESS_TEST(a_writer_dies_anywhere_in_begin),
+        PROCESS_TEST(a_writer_dies_all_over_begin_while_it_waits),
         PROCESS_TEST(a_writer_dies_anywhere_in_publish),
         PROCESS_TEST(a_writer_dies_all_over_publish_to_sleepers),
         PROCESS_TEST(a_writer_dies_anywhere_in_release),

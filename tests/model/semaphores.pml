@@ -8,8 +8,8 @@
  *          wait_for_lossless() and wait_for_readers() against next and release. The bell is a message
  *
  * With DIES the posting process dies before any step; its hang-up rings too. (That the sleeping one dies
- * is no matter: posting never waits.) One TIMEOUT a sleeper: a
- * call may give up, and leaves its flag standing.
+ * is no matter: posting never waits.) One TIMEOUT a sleeper: a call may give up, and leaves its flag
+ * standing.
  *
  * Checked: nobody sleeps for ever while there is something for it (that would be an invalid end state).
  *
