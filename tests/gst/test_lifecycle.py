@@ -74,9 +74,10 @@ def test_consumers_that_die_are_not_missed(launch, sums):
     watcher = sums('framebussrc bus=b ! fakesink')
     writer = launch(f'{ENDLESS} history=100 max-slots=256')
     watcher.until(got(watcher, 5), what='5 frames')
-    for _ in range(10):
+    for number in range(10):
         victim = sums('framebussrc bus=b ! fakesink')
         victim.until(got(victim, 3), what='3 frames')
+        writer.until(lambda: len(messages_of(writer, 'framebus-reader-added')) == number + 2, what='word of the victim')
         victim.kill()
     assert writer.stop() == 0, writer.report()
     assert watcher.finish() == 0, watcher.err()
