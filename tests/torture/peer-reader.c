@@ -91,6 +91,15 @@ static void check_frame(const struct framebus_frame *f)
     held_stamp[held_count - 1] = stamp;
 }
 
+/* The writer is gone: all that it published in the pool that we stood in has come. */
+static void check_last(void)
+{
+    const struct life *life = life_at(ledger, expected.life);
+    if (writers && expected.number > life->pool_first && expected.number < life->published)
+        wrong(UNTOLD, "%" PRIu64 " frames of %" PRIu64 " came before its end", expected.number,
+              life->published);
+}
+
 /* What is mapped: a pool and a page for each frame held at the most, and those it stands in. */
 static void check_mappings(void)
 {
@@ -156,6 +165,9 @@ static bool read_on(void)
         break;
     case -EPIPE:
         expect(!options.follow);
+        check_last();
+        return false;
+    case -EIDRM: /* its segment went long before its socket: the machine is busy */
         return false;
     default:
         wrong(FIGURES, "next: %d, %s", r, framebus_last_error());

@@ -70,6 +70,7 @@ static void begin(void)
     static uint32_t serial;
     if (f->format_serial != serial) {
         pools++;
+        my_life->pool_first = my_life->published;
         count(POOLS, serial != 0);
     }
     serial = f->format_serial;

@@ -45,8 +45,9 @@ enum figure {
 struct life {
     _Atomic uint32_t number; /* of this life, to be sure */
     _Atomic uint32_t history;
-    _Atomic uint64_t begun;     /* frames that are published, perhaps */
-    _Atomic uint64_t published; /* for certain */
+    _Atomic uint64_t begun;      /* frames that are published, perhaps */
+    _Atomic uint64_t published;  /* for certain */
+    _Atomic uint64_t pool_first; /* number of the present pool's first frame */
 };
 
 struct place {
