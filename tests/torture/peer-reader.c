@@ -167,8 +167,6 @@ static bool read_on(void)
         expect(!options.follow);
         check_last();
         return false;
-    case -EIDRM: /* its segment went long before its socket: the machine is busy */
-        return false;
     default:
         wrong(FIGURES, "next: %d, %s", r, framebus_last_error());
     }
