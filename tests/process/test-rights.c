@@ -156,6 +156,31 @@ static void another_user_who_may_read_can_do_nothing_else(void)
     }
 }
 
+static void be_refused(const void *argument)
+{
+    const char *text = argument;
+    struct framebus_reader *rd;
+    become_nobody();
+    check_fails(framebus_reader_open(&rd, "bus", NULL), EACCES, text);
+}
+
+/* The socket's mode is one lock, who the writer thinks may read is another. */
+static void a_socket_that_was_opened_up_lets_nobody_in_who_may_not_read(void)
+{
+    if (geteuid())
+        skip_because("needs root, to be several users");
+    check(!chmod(directory, 0755));
+    for (int i = 0; i < 2; i++) {
+        struct writing plan = calm;
+        plan.options.access_mode = i ? 0660 : 0600;
+        pid_t writer = start_writer(&plan);
+        join(spawn(be_refused, "may not read"));
+        check(!chmod(path_of("bus"), 0666));
+        join(spawn(be_refused, "you may not read this bus"));
+        finish(writer, &shared->writer);
+    }
+}
+
 /* ---- other namespaces ---- */
 
 static bool write_file(const char *path, const char *text)
@@ -325,6 +350,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         PROCESS_TEST(another_user_who_may_read_can_do_nothing_else),
+        PROCESS_TEST(a_socket_that_was_opened_up_lets_nobody_in_who_may_not_read),
         PROCESS_TEST(a_reader_in_another_user_and_mount_namespace_reads_over_a_bound_socket),
         PROCESS_TEST(a_reader_needs_no_other_system_calls_than_the_documented),
     };
