@@ -75,13 +75,20 @@ suites()
         meson test -C "$directory" --no-rebuild --print-errorlogs "${left_out[@]}" "$@"
 }
 
+# sanitizer NAME KINDS PART...: the library's tests, and those of these parts (gst, tools, viewer). Of gst only the
+# programs that are built here: an interpreter or gst-launch-1.0 could not load a plugin with a sanitizer.
 sanitizer()
 {
-    local name=$1 kinds=$2
-    say "$name sanitizer: build, unit and process tests"
-    check "builds with -fsanitize=$kinds" compile "$name" -Dwerror=true -Dtests=enabled -Dgst=disabled \
-        -Dviewer=disabled -Dtools=disabled -Dexamples=false -Db_sanitize="$kinds" || return
-    suites "$name" --timeout-multiplier 4 --suite unit --suite process
+    local name=$1 kinds=$2 part parts=(-Dgst=disabled -Dviewer=disabled -Dtools=disabled) chosen=()
+    shift 2
+    for part in "$@"; do
+        parts+=("-D$part=enabled")
+        chosen+=(--suite "$part")
+    done
+    say "$name sanitizer: build, unit and process tests $*"
+    check "builds with -fsanitize=$kinds" compile "$name" -Dwerror=true -Dtests=enabled -Dexamples=false \
+        -Db_sanitize="$kinds" "${parts[@]}" || return
+    suites "$name" --timeout-multiplier 4 --suite unit --suite process "${chosen[@]}"
 }
 
 # Names the files that clang-format would change; false if there are any.
@@ -175,7 +182,9 @@ if [ $level != quick ]; then
     export ASAN_OPTIONS=abort_on_error=1:detect_leaks=1:strict_string_checks=1
     export UBSAN_OPTIONS=halt_on_error=1:abort_on_error=1:print_stacktrace=1
     export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
-    sanitizer address address,undefined
+    parts=(gst)
+    [ $level = soak ] && parts=(gst tools viewer)
+    sanitizer address address,undefined "${parts[@]}"
     # With much address randomisation the thread sanitizer cannot place its shadow memory.
     setarch -R true 2>/dev/null && wrapper=(setarch -R)
     sanitizer thread thread
