@@ -399,7 +399,7 @@ int framebus_reader_set_quota(struct framebus_reader *rd, uint32_t quota)
     }
     if (!r)
         r = wait_for_quota(rd, deadline);
-    if (rd->hung_up || r == -EPIPE)
+    if (rd->hung_up || r == -EPIPE || r == -ECONNRESET) /* the latter if it left something unread */
         return fail(-ENOTCONN, "the writer of bus \"%s\" is gone", rd->place.name);
     if (r)
         return r;

@@ -165,6 +165,36 @@ static void lend_too_many(const void *argument)
     framebus_writer_close(w);
 }
 
+static void change_pool_and_listen_no_more(const void *argument)
+{
+    (void)argument;
+    struct framebus_format one = picture("GRAY8", 64, 16), other = picture("GRAY8", 128, 16);
+    struct framebus_writer *w;
+    check_equal(framebus_writer_open(&w, "bus", &one, NULL), 0);
+    check_equal(publish_one(w, 0), 0);
+    step(w);
+    check_equal(framebus_writer_set_format(w, &other), 0);
+    step(NULL);
+    framebus_writer_close(w);
+}
+
+/* The kernel tells who sent something that was never read so with ECONNRESET. */
+static void a_wish_to_a_writer_that_died_with_words_unread_meets_no_writer(void)
+{
+    pid_t writer = start_script(change_pool_and_listen_no_more, NULL);
+    struct framebus_reader *rd;
+    struct framebus_frame *f;
+    check_equal(framebus_reader_open(&rd, "bus", NULL), 0);
+    expect_frame(rd, 0, 0);
+    go_on();
+    check_equal(framebus_reader_next(rd, &f, 0), -ETIMEDOUT); /* and has asked for the next */
+    kill_now(writer);
+    check_fails(framebus_reader_set_quota(rd, 3), ENOTCONN, "gone");
+    check_equal(framebus_reader_next(rd, &f, 10 * S), -EPIPE);
+    framebus_reader_close(rd);
+    check_equal(framebus_remove("bus", NULL, NULL), 1);
+}
+
 static void a_writer_that_lends_too_many_is_told_so(void)
 {
     join(spawn(lend_too_many, NULL));
@@ -178,6 +208,7 @@ int main(void)
         PROCESS_TEST(a_bus_without_room_refuses_readers_until_another_leaves),
         PROCESS_TEST(all_readers_holding_all_they_may_never_starve_the_writer),
         PROCESS_TEST(a_wish_for_a_quota_is_kept_for_the_next_writer),
+        PROCESS_TEST(a_wish_to_a_writer_that_died_with_words_unread_meets_no_writer),
         PROCESS_TEST(a_writer_that_lends_too_many_is_told_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
