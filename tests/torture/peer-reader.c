@@ -135,7 +135,8 @@ static void change_quota(void)
     if (wish < held_count)
         wish = held_count;
     int r = framebus_reader_set_quota(reader, wish);
-    expect(!r || r == -EBUSY || r == -ETIMEDOUT || r == -ENOTCONN || r == -ECANCELED);
+    if (r && r != -EBUSY && r != -ETIMEDOUT && r != -ENOTCONN && r != -ECANCELED)
+        wrong(FIGURES, "set_quota: %d, %s", r, framebus_last_error());
     struct framebus_reader_stats stats;
     framebus_reader_get_stats(reader, &stats);
     quota = stats.quota < QUOTA_LIMIT ? stats.quota : QUOTA_LIMIT;
