@@ -10,6 +10,7 @@ static uint64_t room;     /* for a payload of the present pool; 0: pictures */
 static unsigned pools;    /* made so far: frames of an earlier one cannot be published */
 static unsigned streams;  /* ended so far */
 static uint64_t interval; /* between frames, ns */
+static bool hot;          /* small frames as fast as can be, and the last one only: here they are overtaken */
 
 struct lend {
     struct framebus_frame *frame;
@@ -23,7 +24,10 @@ static unsigned after_count, after_limit;
 
 static void choose_format(void)
 {
-    if (one_in(4)) {
+    if (hot) {
+        room = 0;
+        format = picture("GRAY8", 64, 16 + (uint32_t)below(4));
+    } else if (one_in(4)) {
         room = FRAME_MIN + below(64) * 8;
         expect(!framebus_format_init_opaque(&format, "application/x-torture", room));
     } else {
@@ -39,9 +43,9 @@ static struct framebus_writer_options choose_options(void)
 {
     struct framebus_writer_options options = {
         .memory = (enum framebus_memory)below(3),
-        .history = 1 + (uint32_t)below(one_in(3) ? 8 : 2),
+        .history = hot ? 1 : 1 + (uint32_t)below(one_in(3) ? 8 : 2),
         .max_lends = AHEAD_MAX + AFTER_MAX,
-        .lossless = !one_in(4),
+        .lossless = !hot && !one_in(4),
         .lossless_timeout_ns = one_in(4) ? -1 : (int64_t)below(150) * MS + 5 * MS,
         .cancel_fd = stop_fd,
     };
@@ -152,12 +156,13 @@ static void pause_between(void)
 void run_writer(void)
 {
     static const uint64_t intervals[] = {0, 20000, 200 * 1000, MS, 5 * MS};
+    hot = my_bus == 0 && one_in(2);
     choose_format();
     struct framebus_writer_options options = choose_options();
     my_life->history = options.history;
-    interval = intervals[below(sizeof intervals / sizeof *intervals)];
-    ahead_limit = 1 + (uint32_t)below(AHEAD_MAX);
-    after_limit = (uint32_t)below(AFTER_MAX + 1);
+    interval = hot ? 0 : intervals[below(sizeof intervals / sizeof *intervals)];
+    ahead_limit = hot ? 1 : 1 + (uint32_t)below(AHEAD_MAX);
+    after_limit = hot ? 0 : (uint32_t)below(AFTER_MAX + 1);
     int r = framebus_writer_open(&writer, bus_name(my_bus), &format, &options);
     progress(r);
     if (r == -EADDRINUSE || r == -ENOENT) { /* two at a time; the directory has just been moved */
@@ -165,9 +170,9 @@ void run_writer(void)
         return;
     }
     expect(!r);
-    uint64_t frames = one_in(2) ? UINT64_MAX : below(20000);
+    uint64_t frames = one_in(2) || hot ? UINT64_MAX : below(20000);
     for (uint64_t n = 0; n < frames && !stopping; n++) {
-        if (one_in(interval < MS ? 2000 : 100))
+        if (one_in(hot ? 20000 : interval < MS ? 2000 : 100))
             change();
         while (ahead_count < ahead_limit && !stopping)
             begin();
