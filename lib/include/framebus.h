@@ -426,7 +426,8 @@ FRAMEBUS_API void framebus_reader_release(struct framebus_reader *reader, struct
  */
 FRAMEBUS_API int framebus_reader_fd(struct framebus_reader *reader);
 
-/** Changes how many frames may be held at once. Blocks for the writer's answer (1 s at the most).
+/** Changes how many frames may be held at once. Blocks for the writer's answer (1 s at the most), and is
+ *  not meant for every frame: a reader that asks more than 100 times a second is thrown out.
  *  -EBUSY: the bus has no room; the old quota stays. -EINVAL: outside 1..256, or below what is
  *  held. -ETIMEDOUT, -ECANCELED: no answer. -ENOTCONN: no writer at present (the wish is kept for the next).
  */
