@@ -131,6 +131,10 @@ static int take(void)
 
 static void change_quota(void)
 {
+    static int64_t last;
+    if (now_ns() - last < 50 * MS) /* more than a hundred a second are a flood */
+        return;
+    last = now_ns();
     uint32_t wish = 1 + (uint32_t)below(QUOTA_LIMIT);
     if (wish < held_count)
         wish = held_count;

@@ -36,6 +36,7 @@ enum figure {
     DEMOTED,
     REFUSED, /* opens and knocks, for a reason that may be */
     KEPT,    /* frames looked at after close */
+    CLOCKS,  /* peers with another one */
     TORN,
     DISORDERED,
     UNTOLD, /* missed by another number than was told, or without need */
