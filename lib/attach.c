@@ -347,6 +347,7 @@ int attach_hear(struct framebus_reader *rd)
         case MESSAGE_REFUSED:
             return on_refused(rd, &rd->message.refused);
         case -EPROTO:
+        case -EMFILE:
             return type;
         case -EPROTONOSUPPORT:
             if (rd->message.head.type == MESSAGE_REFUSED &&

@@ -196,7 +196,9 @@ int connection_receive(int socket, union message *message, int *fds, unsigned *f
         return 0; /* an empty message looks like the end, and nobody sends one */
 
     int r = check_message(&header, &message->head, (size_t)size);
-    if (r > 0 && count > room)
+    if (room && header.msg_flags & MSG_CTRUNC) /* there was room for all that the kernel passes */
+        r = fail(-EMFILE, "file descriptors cannot be received: too many open files (see ulimit -n)");
+    else if (r > 0 && count > room)
         r = fail(-EPROTO, "a message with %u file descriptors that nobody asked for", count);
     if (r < 0) {
         for (unsigned i = 0; i < count && i < room; i++)

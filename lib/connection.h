@@ -40,8 +40,9 @@ void connection_refuse(int socket, int error, const char *text);
  * Receives one message. Returns its type; 0 at end of file;
  * -EAGAIN if there is none; -ECONNRESET; -EPROTONOSUPPORT for a message of another version (its
  * head is valid); -EPROTO, with a sentence, for nonsense: wrong magic or size, an unknown type, fds
- * that do not belong there. fds may be NULL when none are expected; on success *fd_count are the
- * caller's, on failure all that came have been closed.
+ * that do not belong there; -EMFILE, with a sentence, if we have no fds left for those that came. fds may
+ * be NULL when none are expected; on success *fd_count are the caller's, on failure all that came have
+ * been closed.
  */
 int connection_receive(int socket, union message *message, int *fds, unsigned *fd_count);
 

@@ -326,7 +326,7 @@ int watch_arm(struct bus_watch *watch, const struct bus_place *place)
         watch->fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
     if (watch->fd < 0)
         return fail(-errno, "cannot watch for bus \"%s\": %s%s", place->name, strerror(errno),
-                    errno == EMFILE ? " (see /proc/sys/fs/inotify/max_user_instances)" : "");
+                    errno == EMFILE ? " (see ulimit -n and /proc/sys/fs/inotify/max_user_instances)" : "");
 
     /* Always anew, from the socket's directory upwards: it, or one above it, may have come, gone or
      * moved. The watch is set before anybody looks, so nothing is overlooked in between. */

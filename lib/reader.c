@@ -163,9 +163,10 @@ static int lose(struct framebus_reader *rd, int error)
 {
     enum reader_state state = rd->state;
     bool gone = error == -EPIPE || error == -ECONNABORTED;
-    if (rd->follow && (gone || state != READER_ATTACHED)) {
+    bool starved = error == -EMFILE; /* the next call may have more luck */
+    if (rd->follow && (gone || starved || state != READER_ATTACHED)) {
         attach_detach(rd);
-        return gone ? 0 : state == READER_GREETING ? -ECONNREFUSED : error;
+        return gone ? 0 : state == READER_GREETING && !starved ? -ECONNREFUSED : error;
     }
     rd->final_error = error;
     return error;
