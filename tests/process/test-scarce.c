@@ -138,6 +138,95 @@ static void a_reader_that_dumps_core_dumps_no_pool(void)
     finish(writer, &shared->writer);
 }
 
+/* ---- no file descriptors ---- */
+
+/* A reader that may open so many more and not another one: too few for the socket, for the bell, for the
+ * pool, for the page, and at last enough. */
+static void read_with_few_fds(const void *argument)
+{
+    const int *more = argument;
+    struct framebus_reader *rd;
+    struct framebus_frame *f;
+    int lowest = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    const struct rlimit few = {(rlim_t)(lowest + *more), 1024}, enough = {1024, 1024};
+    check(lowest >= 0 && !close(lowest));
+    unsigned fds = count_fds();
+    check(!setrlimit(RLIMIT_NOFILE, &few));
+    int r = framebus_reader_open(&rd, "bus", NULL);
+    if (!r)
+        r = framebus_reader_next(rd, &f, 10 * S);
+    if (r) {
+        check_equal(r, -EMFILE);
+        check(strcasestr(framebus_last_error(), "too many open files"));
+    } else {
+        framebus_reader_release(rd, f);
+        shared->value[0]++;
+    }
+    framebus_reader_close(rd);
+    check(!setrlimit(RLIMIT_NOFILE, &enough));
+    check_equal(count_fds(), fds);
+}
+
+/* Follows its bus through a change of pool that it has no fds for, and then has some again. */
+static void follow_with_few_fds(const void *argument)
+{
+    (void)argument;
+    struct framebus_reader *rd;
+    struct framebus_frame *f;
+    check_equal(framebus_reader_open(&rd, "bus", &(struct framebus_reader_options){.follow = true}), 0);
+    check_equal(framebus_reader_next(rd, &f, 10 * S), 0);
+    framebus_reader_release(rd, f);
+    const struct rlimit none = {3, 1024}, enough = {1024, 1024};
+    check(!setrlimit(RLIMIT_NOFILE, &none));
+    shared->other.ready = 1;
+    int r;
+    while ((r = framebus_reader_next(rd, &f, 10 * S)) == 0)
+        framebus_reader_release(rd, f);
+    check_equal(r, -EMFILE);
+    check_equal(framebus_reader_next(rd, &f, 0), -EMFILE);
+    check(!setrlimit(RLIMIT_NOFILE, &enough));
+    check_equal(framebus_reader_next(rd, &f, 10 * S), 0);
+    check(frame_number(f) >= 0);
+    framebus_reader_release(rd, f);
+    framebus_reader_close(rd);
+}
+
+static void write_and_change(const void *argument)
+{
+    (void)argument;
+    struct framebus_writer *w;
+    struct framebus_format first = small(), second = picture("NV12", 64, 64);
+    check_equal(framebus_writer_open(&w, "bus", &first, NULL), 0);
+    shared->writer.ready = 1;
+    for (uint64_t n = 0; !shared->writer.stop; n++) {
+        if (shared->other.ready == 1) {
+            check_equal(framebus_writer_set_format(w, &second), 0);
+            shared->other.ready = 2;
+        }
+        check_equal(publish_one(w, n), 0);
+        serve(w, 5 * MS, NULL);
+    }
+    framebus_writer_close(w);
+}
+
+static void a_following_reader_survives_a_lack_of_file_descriptors(void)
+{
+    pid_t writer = spawn(write_and_change, NULL);
+    check_soon(shared->writer.ready == 1);
+    join(spawn(follow_with_few_fds, NULL));
+    finish(writer, &shared->writer);
+}
+
+static void a_reader_without_file_descriptors_is_told_so(void)
+{
+    pid_t writer = start_writer(&(struct writing){.interval_ns = 5 * MS});
+    for (int more = 0; more < 8; more++)
+        join(spawn(read_with_few_fds, &more));
+    check(shared->value[0] > 0 && shared->value[0] < 6);
+    finish(writer, &shared->writer);
+    check_equal(shared->writer.result, 0);
+}
+
 /* ---- a backlog that is full ---- */
 
 static void a_stopped_writer_with_a_full_backlog_is_told_and_recovers(void)
@@ -299,6 +388,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         PROCESS_TEST(a_reader_that_dumps_core_dumps_no_pool),
+        PROCESS_TEST(a_reader_without_file_descriptors_is_told_so),
+        PROCESS_TEST(a_following_reader_survives_a_lack_of_file_descriptors),
         PROCESS_TEST(a_stopped_writer_with_a_full_backlog_is_told_and_recovers),
         PROCESS_TEST(a_runtime_directory_that_is_full_is_named),
         PROCESS_TEST(a_runtime_directory_that_becomes_read_only_is_named),
