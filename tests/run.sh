@@ -95,7 +95,7 @@ sanitizer()
 unformatted()
 {
     local file bad=0
-    find lib gst-plugin viewer tools examples tests -name '*.[ch]' | sort >"$out/sources"
+    find lib gst-plugin pixels viewer tools examples tests -name '*.[ch]' | sort >"$out/sources"
     while IFS= read -r file; do
         clang-format --dry-run --Werror "$file" 2>/dev/null && continue
         printf '%s: not formatted; this does it: clang-format -i %s\n' "$file" "$file"
@@ -139,12 +139,12 @@ checkers()
     check 'cppcheck finds nothing' cppcheck -q -j2 --enable=warning,performance,portability --std=c11 \
         --library=posix,gtk --inline-suppr --suppressions-list=tests/cppcheck.supp --error-exitcode=1 -D_GNU_SOURCE \
         '-DGST_ELEMENT_REGISTER_DEFINE(a,b,c,d)=' '-DGST_DEVICE_PROVIDER_REGISTER_DEFINE(a,b,c,d)=' \
-        -Ilib/include -Ilib lib tools gst-plugin viewer examples
+        -Ilib/include -Ilib lib tools gst-plugin pixels viewer examples
 }
 
 tidy()
 {
-    printf '%s\n' lib/*.c tools/*.c gst-plugin/*.c viewer/*.c examples/*.c |
+    printf '%s\n' lib/*.c tools/*.c gst-plugin/*.c pixels/*.c viewer/*.c examples/*.c |
         xargs -P2 -n4 clang-tidy -p "$out/clang" --quiet
 }
 

@@ -7,8 +7,8 @@
  * against 2.3 ms, Y444 0.3 against 19), never reads past a row's end, and knows NV16, which
  * libswscale does not read. What it has no function for goes through 8-bit planes of a few rows.
  */
-#ifndef VIEWER_CONVERT_H
-#define VIEWER_CONVERT_H
+#ifndef PIXELS_CONVERT_H
+#define PIXELS_CONVERT_H
 
 #include <stdbool.h>
 #include <stdint.h>

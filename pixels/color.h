@@ -3,8 +3,8 @@
  * Which numbers a picture's colours are: matrix and range as the frame says, guessed where it does
  * not. No SDL.
  */
-#ifndef VIEWER_COLOR_H
-#define VIEWER_COLOR_H
+#ifndef PIXELS_COLOR_H
+#define PIXELS_COLOR_H
 
 #include <stdbool.h>
 

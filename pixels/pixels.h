@@ -3,8 +3,8 @@
  * How the pixels of each format become 32-bit ones: a table of the steps of libyuv that lead there.
  * For convert.c alone.
  */
-#ifndef VIEWER_PIXELS_H
-#define VIEWER_PIXELS_H
+#ifndef PIXELS_PIXELS_H
+#define PIXELS_PIXELS_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -21,6 +21,9 @@
 #define DRM_FORMAT_S412 fourcc_code('S', '4', '1', '2')
 #define DRM_FORMAT_S416 fourcc_code('S', '4', '1', '6')
 #endif
+#ifndef DRM_FORMAT_NV20
+#define DRM_FORMAT_NV20 fourcc_code('N', 'V', '2', '0')
+#endif
 
 /*
  * Every plane as one word for each of its groups, in the manner of drm_fourcc.h: fields from the
@@ -95,6 +98,8 @@ static const struct layout layouts[] = {
     LE(P012, "Y12x4", "V12x4U12x4"),
     LE(P016, "Y16", "V16U16"),
     LE(P210, "Y10x6", "V10x6U10x6"),
+    LE(NV15, "Y10Y10Y10Y10", "V10U10V10U10"),
+    LE(NV20, "Y10Y10Y10Y10", "V10U10V10U10"),
 
     LE(YUV410, "Y8", "U8", "V8"),
     LE(YVU410, "Y8", "V8", "U8"),
@@ -144,30 +149,57 @@ static const char *next_field(const char *text, char *name, unsigned *bits)
     return text;
 }
 
-static unsigned count_letter(const char *text, char letter)
+bool samples_group(uint32_t fourcc, unsigned plane, struct samples_group *group)
+{
+    const struct framebus_format_info *info = framebus_format_find(fourcc);
+    const struct layout *layout = find_layout(fourcc);
+    const char *text;
+    unsigned at, bits;
+
+    *group = (struct samples_group){.big_endian = fourcc & DRM_FORMAT_BIG_ENDIAN};
+    if (!info || !layout || plane >= info->planes)
+        return false;
+    group->bytes = info->plane[plane].bytes;
+    at = group->bytes * 8u;
+    for (text = layout->word[plane]; *text;) {
+        struct samples_field *field = &group->field[group->fields++];
+
+        text = next_field(text, &field->name, &bits);
+        at -= bits;
+        field->bits = (uint8_t)bits;
+        field->shift = (uint8_t)at;
+    }
+    for (unsigned i = group->fields; i--;) /* the lowest one of a letter belongs to the first pixel */
+        for (unsigned k = i; k--;)
+            if (group->field[k].name == group->field[i].name)
+                group->field[k].pixel = group->field[i].pixel + 1;
+    return true;
+}
+
+static bool is_shared(const struct samples_group *group, char name)
 {
     unsigned count = 0;
 
-    for (; *text; text++)
-        count += *text == letter;
-    return count;
+    for (unsigned i = 0; i < group->fields; i++)
+        count += group->field[i].name == name;
+    return count == 1;
 }
 
-static unsigned read_word(const char *text, uint64_t word, unsigned bytes, unsigned pixel,
-                          struct sample *sample)
+static unsigned read_group(const struct samples_group *group, const uint8_t *from, unsigned pixel,
+                           struct sample *sample)
 {
-    unsigned at = bytes * 8, bits, found = 0;
-    char name;
+    uint64_t word = load_word(from, group->bytes, group->big_endian);
+    unsigned found = 0;
 
-    while (*text && found < SAMPLES_MAX) {
-        text = next_field(text, &name, &bits);
-        at -= bits;
-        if (name == 'x' || (name == 'Y' && count_letter(text, 'Y') != pixel))
+    for (unsigned i = 0; i < group->fields && found < SAMPLES_MAX; i++) {
+        const struct samples_field *field = &group->field[i];
+
+        if (field->name == 'x' || (field->pixel != pixel && !is_shared(group, field->name)))
             continue;
         sample[found++] = (struct sample){
-            .name = name,
-            .bits = (uint8_t)bits,
-            .value = (uint32_t)(word >> at & ((UINT64_C(1) << bits) - 1)),
+            .name = field->name,
+            .bits = field->bits,
+            .value = (uint32_t)(word >> field->shift & ((UINT64_C(1) << field->bits) - 1)),
         };
     }
     return found;
@@ -188,18 +220,17 @@ unsigned samples_read(const struct framebus_format *format, const uint8_t *data,
                       struct sample sample[SAMPLES_MAX])
 {
     const struct framebus_format_info *info = framebus_format_find(format->fourcc);
-    const struct layout *layout = find_layout(format->fourcc);
+    struct samples_group group;
     unsigned count = 0;
 
-    if (!info || !layout || format->modifier || x >= format->width || y >= format->height)
+    if (!info || format->modifier || x >= format->width || y >= format->height)
         return 0;
-    for (unsigned i = 0; i < info->planes; i++) {
+    for (unsigned i = 0; i < info->planes && samples_group(format->fourcc, i, &group); i++) {
         const struct framebus_plane_layout *plane = &info->plane[i];
         uint32_t column = x / plane->sub_x, row = y / plane->sub_y;
         const uint8_t *from = data + format->offset[i] + (size_t)row * format->stride[i] +
                               (size_t)(column / plane->pixels) * plane->bytes;
-        uint64_t word = load_word(from, plane->bytes, format->fourcc & DRM_FORMAT_BIG_ENDIAN);
-        count += read_word(layout->word[i], word, plane->bytes, column % plane->pixels, sample + count);
+        count += read_group(&group, from, column % plane->pixels, sample + count);
     }
     sort(sample, count);
     return count;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef VIEWER_PNG_FILE_H
-#define VIEWER_PNG_FILE_H
+#ifndef PIXELS_PNG_FILE_H
+#define PIXELS_PNG_FILE_H
 
 #include <stdint.h>
 

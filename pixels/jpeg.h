@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* JPEG pictures as 32-bit pixels (B, G, R, unused in memory), by libjpeg-turbo. No SDL. */
-#ifndef VIEWER_JPEG_H
-#define VIEWER_JPEG_H
+#ifndef PIXELS_JPEG_H
+#define PIXELS_JPEG_H
 
 #include <stddef.h>
 #include <stdint.h>
