@@ -31,6 +31,21 @@ extern const struct command command_ls, command_info, command_rm;
 bool parse_arguments(const struct command *command, int argc, char **argv, bool *json, int min, int max,
                      int *status);
 
+struct option;
+
+/*
+ * The letter of the next option of a command that has more of them, among which is help ('h'), or -1 after
+ * the last one. 0 if that was all: *status is what to return.
+ */
+int next_option(const struct command *command, int argc, char **argv, const char *letters,
+                const struct option *options, int *status);
+
+/* True if there are min to max operands left; if not, *status is what to return. */
+bool check_operands(const struct command *command, int argc, char **argv, int min, int max, int *status);
+
+/* Says what is wrong with the command line, and where the help is. Returns STATUS_USAGE. */
+int usage_error(const struct command *command, const char *text, ...) FRAMEBUS_PRINTF(2, 3);
+
 /* Says why the last call into the library failed. Returns STATUS_FAILED. */
 int call_error(const struct command *command);
 

@@ -9,6 +9,7 @@
 #include "command.h"
 #include "json.h"
 #include "table.h"
+#include "terminal.h"
 #include "text.h"
 
 static const struct table_column columns[] = {
@@ -96,7 +97,8 @@ static void print_readers(const struct framebus_bus_info *bus)
         table_add(&table, text_of("%s", delivery_name(reader->delivery)));
         table_add(&table, text_of("%u/%u", reader->held, reader->quota));
         table_add(&table, text_of("%ju", (uintmax_t)reader->taken));
-        table_add(&table, text_of("%ju", (uintmax_t)reader->missed));
+        table_add_styled(&table, text_of("%ju", (uintmax_t)reader->missed),
+                         reader->missed ? STYLE_YELLOW : NULL);
     }
     if (bus->readers) {
         fputc('\n', stdout);
@@ -125,8 +127,10 @@ static void print_bus(const struct framebus_bus_info *bus)
         [FRAMEBUS_BUS_DENIED] = "it belongs to somebody who does not let you in",
     };
 
-    printf("%s\n", bus->name);
-    print_field("state", "%s: %s", state_name(bus->state), notes[bus->state]);
+    print_styled(bus->name, STYLE_BOLD);
+    printf("\n  %-9s", "state");
+    print_styled(state_name(bus->state), state_style(bus->state));
+    printf(": %s\n", notes[bus->state]);
     print_field("socket", "%s", bus->path);
     if (bus->state == FRAMEBUS_BUS_LIVE)
         print_live(bus);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <getopt.h>
 #include <json-c/json.h>
 #include <limits.h>
 #include <stdio.h>
@@ -6,6 +7,7 @@
 #include "command.h"
 #include "json.h"
 #include "table.h"
+#include "terminal.h"
 #include "text.h"
 
 static const struct table_column columns[] = {
@@ -19,7 +21,7 @@ static void add_bus(struct table *table, const struct framebus_bus_info *bus)
     bool live = bus->state == FRAMEBUS_BUS_LIVE;
 
     table_add(table, text_of("%s", bus->name));
-    table_add(table, text_of("%s", state_name(bus->state)));
+    table_add_styled(table, text_of("%s", state_name(bus->state)), state_style(bus->state));
     table_add(table, bus->has_format ? content_name(format) : NULL);
     table_add(table,
               bus->has_format && format->width ? text_of("%ux%u", format->width, format->height) : NULL);
@@ -57,22 +59,32 @@ static void print_table(const struct framebus_bus_info *buses, size_t count)
 
 static int run(const struct command *command, int argc, char **argv)
 {
+    static const struct option options[] = {
+        {"json", no_argument, NULL, 'j'},
+        {"names", no_argument, NULL, 'n'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
+    };
     struct framebus_bus_info *buses;
-    bool json = false;
+    int how = 't', option, status;
     size_t count;
-    int status;
 
-    if (!parse_arguments(command, argc, argv, &json, 0, 0, &status))
+    while ((option = next_option(command, argc, argv, "jnh", options, &status)) > 0)
+        how = option;
+    if (option == 0 || !check_operands(command, argc, argv, 0, 0, &status))
         return status;
     if (framebus_list(&buses, &count) < 0)
         return call_error(command);
 
-    if (json) {
+    if (how == 'j') {
         struct json_object *array = json_object_new_array();
 
         for (size_t i = 0; i < count; i++)
             json_object_array_add(array, json_of_bus(&buses[i]));
         print_json(array);
+    } else if (how == 'n') {
+        for (size_t i = 0; i < count; i++)
+            puts(buses[i].name);
     } else {
         print_table(buses, count);
     }
@@ -82,7 +94,7 @@ static int run(const struct command *command, int argc, char **argv)
 
 const struct command command_ls = {
     .name = "ls",
-    .arguments = "[--json]",
+    .arguments = "[--json|--names]",
     .summary = "list the buses: format, rate, writer, readers, memory",
     .help = "Lists the buses of this user, or of the directory that FRAMEBUS_DIR names.\n"
             "\n"
@@ -99,7 +111,8 @@ const struct command command_ls = {
             "  MEMORY   that the frames take, once for all processes\n"
             "\n"
             "Options:\n"
-            "  -j, --json  print an array of objects, as 'framebus info --json' prints one\n"
-            "  -h, --help  show this text\n",
+            "  -j, --json   print an array of objects, as 'framebus info --json' prints one\n"
+            "  -n, --names  print the names alone, one a line\n"
+            "  -h, --help   show this text\n",
     .run = run,
 };

@@ -35,8 +35,8 @@ static void print_overview(FILE *file)
           "Commands:\n",
           file);
     for (size_t i = 0; i < COMMANDS; i++)
-        fprintf(file, "  %-6s%s\n", commands[i]->name, commands[i]->summary);
-    fputs("  help  explain a command: framebus help COMMAND\n"
+        fprintf(file, "  %-8s%s\n", commands[i]->name, commands[i]->summary);
+    fputs("  help    explain a command: framebus help COMMAND\n"
           "\n"
           "Options:\n"
           "  -h, --help     show this text\n"
@@ -64,7 +64,7 @@ static int point_to_help(const struct command *command)
     return STATUS_USAGE;
 }
 
-static int usage_error(const struct command *command, const char *text, ...)
+int usage_error(const struct command *command, const char *text, ...)
 {
     va_list arguments;
 
@@ -82,6 +82,35 @@ int call_error(const struct command *command)
     return STATUS_FAILED;
 }
 
+int next_option(const struct command *command, int argc, char **argv, const char *letters,
+                const struct option *options, int *status)
+{
+    static char program[64];
+    int option;
+
+    /* getopt says what is wrong itself, after this name. */
+    snprintf(program, sizeof(program), "framebus %s", command->name);
+    argv[0] = program;
+    option = getopt_long(argc, argv, letters, options, NULL);
+    if (option != 'h' && option != '?')
+        return option;
+    if (option == 'h')
+        print_help(command);
+    *status = option == 'h' ? STATUS_DONE : point_to_help(command);
+    return 0;
+}
+
+bool check_operands(const struct command *command, int argc, char **argv, int min, int max, int *status)
+{
+    if (argc - optind < min)
+        *status = usage_error(command, "the name of a bus is missing");
+    else if (argc - optind > max)
+        *status = usage_error(command, "one argument too many: %s", argv[optind + max]);
+    else
+        return true;
+    return false;
+}
+
 bool parse_arguments(const struct command *command, int argc, char **argv, bool *json, int min, int max,
                      int *status)
 {
@@ -90,33 +119,12 @@ bool parse_arguments(const struct command *command, int argc, char **argv, bool 
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
-    static char program[64];
     int option;
 
-    /* getopt says what is wrong itself, after this name. */
-    snprintf(program, sizeof(program), "framebus %s", command->name);
-    argv[0] = program;
-    while ((option = getopt_long(argc, argv, json ? "jh" : "h", json ? options : options + 1, NULL)) != -1) {
-        if (option == 'h') {
-            print_help(command);
-            *status = STATUS_DONE;
-            return false;
-        }
-        if (option == '?') {
-            *status = point_to_help(command);
-            return false;
-        }
+    while ((option = next_option(command, argc, argv, json ? "jh" : "h", json ? options : options + 1,
+                                 status)) > 0)
         *json = true;
-    }
-    if (argc - optind < min) {
-        *status = usage_error(command, "the name of a bus is missing");
-        return false;
-    }
-    if (argc - optind > max) {
-        *status = usage_error(command, "one argument too many: %s", argv[optind + max]);
-        return false;
-    }
-    return true;
+    return option < 0 && check_operands(command, argc, argv, min, max, status);
 }
 
 static int help(int argc, char **argv)

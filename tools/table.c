@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "command.h"
+#include "terminal.h"
 #include "text.h"
 
 /* In characters: printf would count bytes. */
@@ -23,28 +24,34 @@ static void widen(struct table *table, size_t column, const char *text)
         table->width[column] = text_width(text);
 }
 
-void table_add(struct table *table, char *text)
+void table_add_styled(struct table *table, char *text, const char *style)
 {
-    char **cell = realloc(table->cell, (table->cells + 1) * sizeof(*cell));
+    struct table_cell *cell = realloc(table->cell, (table->cells + 1) * sizeof(*cell));
 
     if (!cell)
         errx(STATUS_FAILED, "out of memory");
     table->cell = cell;
-    cell[table->cells] = printable(text ? text : "-");
-    widen(table, table->cells % table->columns, cell[table->cells]);
+    cell[table->cells] = (struct table_cell){.text = printable(text ? text : "-"), .style = style};
+    widen(table, table->cells % table->columns, cell[table->cells].text);
     table->cells++;
     free(text);
 }
 
-static void print_cell(const struct table *table, size_t column, const char *text)
+void table_add(struct table *table, char *text)
+{
+    table_add_styled(table, text, NULL);
+}
+
+static void print_cell(const struct table *table, size_t column, const char *text, const char *style)
 {
     int padding = (int)(table->width[column] - text_width(text));
     bool last = column + 1 == table->columns;
 
     if (table->column[column].right)
-        printf("%*s%s", padding, "", text);
-    else
-        printf("%s%*s", text, last ? 0 : padding, "");
+        printf("%*s", padding, "");
+    print_styled(text, style);
+    if (!table->column[column].right && !last)
+        printf("%*s", padding, "");
     fputs(last ? "\n" : "  ", stdout);
 }
 
@@ -54,12 +61,12 @@ void table_print(struct table *table, const char *indent)
     for (size_t i = 0; i < table->columns; i++)
         widen(table, i, table->column[i].head);
     for (size_t i = 0; i < table->columns; i++)
-        print_cell(table, i, table->column[i].head);
+        print_cell(table, i, table->column[i].head, STYLE_BOLD);
     for (size_t i = 0; i < table->cells; i++) {
         if (i % table->columns == 0)
             fputs(indent, stdout);
-        print_cell(table, i % table->columns, table->cell[i]);
-        free(table->cell[i]);
+        print_cell(table, i % table->columns, table->cell[i].text, table->cell[i].style);
+        free(table->cell[i].text);
     }
     free(table->cell);
     table->cell = NULL;

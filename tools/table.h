@@ -11,18 +11,26 @@ struct table_column {
     bool right; /* aligned to the right, as figures are */
 };
 
+struct table_cell {
+    char *text;
+    const char *style;
+};
+
 #define TABLE_COLUMNS_MAX 12
 
 struct table {
     const struct table_column *column;
     size_t columns;
-    char **cell; /* row by row */
+    struct table_cell *cell; /* row by row */
     size_t cells;
     size_t width[TABLE_COLUMNS_MAX];
 };
 
 /* Adds the next cell. Takes the text, which was allocated, over; NULL becomes "-". */
 void table_add(struct table *table, char *text);
+
+/* The same in a style of terminal.h. */
+void table_add_styled(struct table *table, char *text, const char *style);
 
 /* Prints the table to standard output, each line after `indent`, and empties it. */
 void table_print(struct table *table, const char *indent);

@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: MIT
+import fcntl
 import json
 import os
+import pty
+import struct
 import subprocess
+import termios
 
 import pytest
 
@@ -63,3 +67,51 @@ def as_nobody(build_dir):
     if subprocess.run(['test', '-x', build_dir / 'tools' / 'framebus'], **nobody).returncode:
         pytest.skip(f'another user cannot get into {build_dir}')
     return nobody
+
+
+class Terminal:
+    """A command that runs on a terminal of its own: type() and read what it writes with out()."""
+
+    def __init__(self, argv, env):
+        self.text = b''
+        self.end, other = pty.openpty()
+        fcntl.ioctl(self.end, termios.TIOCSWINSZ, struct.pack('HHHH', 40, 120, 0, 0))
+        os.set_blocking(self.end, False)
+        self.process = subprocess.Popen(argv, stdin=other, stdout=other, stderr=other, env=env)
+        self.settings = lambda: termios.tcgetattr(self.end)
+        self.other = other
+
+    def out(self):
+        try:
+            while more := os.read(self.end, 65536):
+                self.text += more
+        except OSError:
+            pass
+        return self.text.decode(errors='replace')
+
+    def type(self, text):
+        os.write(self.end, text.encode())
+
+    def close(self):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait(10)
+        os.close(self.end)
+        os.close(self.other)
+
+
+@pytest.fixture
+def terminal(build_dir, bus_dir):
+    """Starts `framebus ARGUMENTS` on a terminal."""
+    started = []
+
+    def start(*arguments, **env):
+        environment = {**os.environ, 'TERM': 'xterm', **env}
+        if 'NO_COLOR' not in env:
+            environment.pop('NO_COLOR', None)
+        started.append(Terminal([build_dir / 'tools' / 'framebus', *arguments], environment))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.close()

@@ -124,3 +124,26 @@ def test_files_that_are_no_buses_are_left_out(peer, rows, bus_dir):
     assert [row['NAME'] for row in rows()] == ['cam0']
     (bus_dir / 'notes.txt').unlink()
     assert writer.stop() == 0
+
+
+def test_names_alone_are_for_scripts(peer, framebus):
+    for name in ('cam1', 'cam0'):
+        peer('write', name)
+    assert framebus('ls', '--names').stdout == 'cam0\ncam1\n'
+
+
+def on_a_terminal(terminal, *arguments, **env):
+    one = terminal(*arguments, **env)
+    assert one.process.wait(30) == 0
+    return one.out()
+
+
+def test_colours_are_for_terminals_that_want_them(peer, framebus, terminal):
+    peer('write', 'cam0')
+    assert '\033[32mlive\033[0m' in on_a_terminal(terminal, 'ls')
+    assert '\033[32mlive\033[0m' in on_a_terminal(terminal, 'info', 'cam0')
+    for env in ({'NO_COLOR': '1'}, {'TERM': 'dumb'}):
+        text = on_a_terminal(terminal, 'ls', **env)
+        assert 'live' in text and '\033' not in text
+    assert '\033' not in on_a_terminal(terminal, 'ls', '--json')
+    assert '\033' not in framebus('ls').stdout + framebus('info', 'cam0').stdout

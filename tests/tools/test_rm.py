@@ -87,3 +87,15 @@ def test_a_file_that_is_no_bus_is_left_alone(framebus, bus_dir):
     assert result.returncode == 1
     assert precious.read_text() == 'data'
     precious.unlink()
+
+
+def test_all_removes_every_stale_bus_and_no_other(peer, framebus, bus_dir):
+    writer = peer('write', 'alive')
+    for name in ('dead1', 'dead2'):
+        peer('write', name).kill()
+    result = framebus('rm', '--all')
+    assert (result.returncode, result.stderr) == (0, '')
+    assert 'dead1' in result.stdout and 'dead2' in result.stdout
+    assert [(bus_dir / name).exists() for name in ('dead1', 'alive', 'dead2')] == [False, True, False]
+    assert framebus('rm', '--all', 'alive').returncode == 2
+    assert writer.stop() == 0
