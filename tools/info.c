@@ -4,8 +4,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include "clock.h"
 #include "command.h"
 #include "json.h"
 #include "table.h"
@@ -28,14 +28,6 @@ static void print_field(const char *name, const char *text, ...)
     vprintf(text, arguments);
     va_end(arguments);
     fputc('\n', stdout);
-}
-
-static int64_t now_ns(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
 }
 
 static void print_format(const struct framebus_bus_info *bus)

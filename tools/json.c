@@ -18,23 +18,23 @@ static struct json_object *json_of_text(char *text)
     return value;
 }
 
-static void add_text(struct json_object *object, const char *key, const char *text)
+void add_text(struct json_object *object, const char *key, const char *text)
 {
     json_object_object_add(object, key, json_of_text(text_of("%s", text)));
 }
 
-static void add_number(struct json_object *object, const char *key, uint64_t number)
+void add_number(struct json_object *object, const char *key, uint64_t number)
 {
     json_object_object_add(object, key, json_object_new_uint64(number));
 }
 
-static void add_bool(struct json_object *object, const char *key, bool value)
+void add_bool(struct json_object *object, const char *key, bool value)
 {
     json_object_object_add(object, key, json_object_new_boolean(value));
 }
 
 /* Three decimals are all there is; more would be noise of the conversion to binary. */
-static void add_rate(struct json_object *object, const char *key, double rate)
+void add_rate(struct json_object *object, const char *key, double rate)
 {
     char text[32];
 
@@ -154,4 +154,11 @@ void print_json(struct json_object *value)
     puts(json_object_to_json_string_ext(value, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
                                                    JSON_C_TO_STRING_NOSLASHESCAPE));
     json_object_put(value);
+}
+
+void print_json_line(struct json_object *value)
+{
+    puts(json_object_to_json_string_ext(value, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+    json_object_put(value);
+    fflush(stdout);
 }

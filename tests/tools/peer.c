@@ -2,7 +2,8 @@
 /*
  * The other side for tests of the command:
  *   tools-peer write NAME [KEY=VALUE]...   publishes 100 frames a second until it is told to end
- *   tools-peer read NAME [KEY=VALUE]...    takes frames until then, and holds `hold` of them
+ *   tools-peer paint NAME [KEY=VALUE]...   publishes test pictures; each `tear`th, `repeat`th, `skip`th is
+ * bad tools-peer read NAME [KEY=VALUE]...    takes frames until then, and holds `hold` of them
  */
 #include <framebus.h>
 
@@ -12,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "picture.h"
 
 #define HOLD_MAX 16
 
@@ -61,14 +64,14 @@ static int describe(char **argv, struct framebus_format *format)
     return r;
 }
 
-static int publish(struct framebus_writer *writer, const struct framebus_format *format)
+static int publish(struct framebus_writer *writer, const struct framebus_format *format, int fill)
 {
     struct framebus_frame *frame;
     int r = framebus_writer_begin(writer, &frame);
 
     if (r < 0)
         return r;
-    memset(frame->data, 128, format->size);
+    memset(frame->data, fill, format->size);
     frame->size = format->size;
     r = framebus_writer_publish(writer, frame);
     framebus_writer_release(writer, frame);
@@ -78,6 +81,7 @@ static int publish(struct framebus_writer *writer, const struct framebus_format 
 static int write_frames(const char *name, char **argv)
 {
     bool idle = atoi(value_of(argv, "idle", "0")); /* no format, no frames */
+    int fill = atoi(value_of(argv, "fill", "128"));
     struct framebus_writer_options options = {
         .memory = (enum framebus_memory)atoi(value_of(argv, "memory", "0")),
         .access_mode = (uint32_t)strtoul(value_of(argv, "mode", "0"), NULL, 8),
@@ -92,7 +96,7 @@ static int write_frames(const char *name, char **argv)
         return failed("format");
     r = framebus_writer_open(&writer, name, idle ? NULL : &format, &options);
     for (bool first = true; r >= 0 && !stop; first = false) {
-        r = idle ? framebus_writer_dispatch(writer) : publish(writer, &format);
+        r = idle ? framebus_writer_dispatch(writer) : publish(writer, &format, fill);
         if (first && r >= 0)
             ready();
         usleep(10000);
@@ -100,6 +104,49 @@ static int write_frames(const char *name, char **argv)
     if (r < 0)
         failed("write");
     framebus_writer_close(writer);
+    return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+/* True for each `key`th frame. */
+static bool is_bad(char **argv, const char *key, uint32_t frame)
+{
+    uint32_t every = (uint32_t)atoi(value_of(argv, key, "0"));
+
+    return every && frame % every == every - 1;
+}
+
+static int paint_frames(const char *name, char **argv)
+{
+    struct framebus_writer *writer;
+    struct framebus_frame *frame;
+    struct framebus_format format;
+    struct picture *picture;
+    uint32_t number = 0;
+    int r = describe(argv, &format);
+
+    if (r < 0 || picture_create(&picture, &format) < 0)
+        return failed("format");
+    r = framebus_writer_open(&writer, name, &format, NULL);
+    for (uint32_t i = 0; r >= 0 && !stop && (r = framebus_writer_begin(writer, &frame)) >= 0; i++) {
+        number += is_bad(argv, "repeat", i) ? 0 : is_bad(argv, "skip", i) ? 2 : 1;
+        picture_paint(picture, frame, number, "");
+        if (is_bad(argv, "tear", i)) { /* the upper half of another one */
+            void *lower = malloc(format.size / 2);
+            memcpy(lower, (char *)frame->data + format.size / 2, format.size / 2);
+            picture_paint(picture, frame, number + 1, "");
+            memcpy((char *)frame->data + format.size / 2, lower, format.size / 2);
+            free(lower);
+        }
+        r = framebus_writer_publish(writer, frame);
+        framebus_writer_release(writer, frame);
+        if (!i)
+            ready();
+        usleep(10000);
+    }
+    if (r < 0)
+        failed("paint");
+    framebus_writer_close(writer);
+    picture_destroy(picture);
     return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
@@ -143,5 +190,7 @@ int main(int argc, char **argv)
     sigaction(SIGTERM, &action, NULL);
     if (argc < 3)
         return 2;
+    if (strcmp(argv[1], "paint") == 0)
+        return paint_frames(argv[2], argv + 3);
     return strcmp(argv[1], "write") == 0 ? write_frames(argv[2], argv + 3) : read_frames(argv[2], argv + 3);
 }

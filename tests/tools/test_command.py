@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-COMMANDS = ['ls', 'info', 'rm']
+COMMANDS = ['ls', 'info', 'rm', 'test', 'check']
 
 
 def test_help_lists_every_command_and_where_buses_are(framebus, bus_dir):
@@ -48,6 +48,17 @@ def test_version(framebus):
     (['info', 'cam0', 'cam1'], 'cam1'),
     (['rm'], 'name of a bus is missing'),
     (['rm', '--json', 'cam0'], '--json'),
+    (['test'], 'name of a bus is missing'),
+    (['test', '--format', 'NV13', 'cam0'], 'NV13'),
+    (['test', '--size', '320', 'cam0'], '320'),
+    (['test', '--size', '320x99999', 'cam0'], '99999'),
+    (['test', '--rate', '-3', 'cam0'], '-3'),
+    (['test', '--memory', 'heap', 'cam0'], 'heap'),
+    (['test', '--history', '300', 'cam0'], '300'),
+    (['test', '--count', '0', 'cam0'], '0'),
+    (['check', '--max-age', '50 parsecs', 'cam0'], 'parsecs'),
+    (['check', '--min-fps', 'many', 'cam0'], 'many'),
+    (['check', '--for', '0', 'cam0'], '0'),
 ])
 def test_a_wrong_command_line_is_explained(framebus, arguments, complaint):
     result = framebus(*arguments)

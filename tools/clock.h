@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* Time, and being asked to end. */
+#ifndef TOOLS_CLOCK_H
+#define TOOLS_CLOCK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define NS_PER_S  INT64_C(1000000000)
+#define NS_PER_MS INT64_C(1000000)
+
+/* CLOCK_MONOTONIC, as everything in framebus. */
+int64_t now_ns(void);
+
+/*
+ * From now on SIGINT, SIGTERM and SIGHUP do not end the process but make a file descriptor readable, which is
+ * what a cancel_fd wants. Once for a process; negative errno on failure.
+ */
+int catch_interrupts(void);
+
+/* True if one of them came. Never blocks. */
+bool interrupted(int fd);
+
+#endif

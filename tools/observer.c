@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+#include "observer.h"
+
+#include <string.h>
+
+#include "clock.h"
+#include "code.h"
+
+/* Levels up to which a picture is black: an eighth of the way to white. */
+#define BLACK_FULL    32
+#define BLACK_LIMITED 43
+
+static uint64_t hash_row(uint64_t hash, const uint8_t *row, size_t bytes)
+{
+    uint64_t word;
+
+    for (; bytes >= sizeof(word); bytes -= sizeof(word), row += sizeof(word)) {
+        memcpy(&word, row, sizeof(word));
+        hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+        hash ^= hash >> 32;
+    }
+    return hash_bytes((uint32_t)(hash ^ hash >> 32), row, bytes) ^ hash;
+}
+
+/* Of pictures only what is shown: padding may be anything. */
+static uint64_t hash_frame(const struct framebus_frame *frame)
+{
+    const struct framebus_format *format = frame->format;
+    uint64_t hash = frame->size;
+
+    if (!framebus_format_find(format->fourcc) || format->modifier)
+        return hash_row(hash, frame->data, frame->size);
+    for (unsigned i = 0; i < format->planes; i++)
+        for (uint32_t y = 0; y < framebus_format_rows(format, i); y++)
+            hash = hash_row(hash, (const uint8_t *)frame->plane[i].data + (size_t)y * frame->plane[i].stride,
+                            framebus_format_row_bytes(format, i));
+    return hash;
+}
+
+static void look_at_picture(struct observer *observer, const struct framebus_frame *frame, int64_t now)
+{
+    uint64_t hash = hash_frame(frame);
+    uint8_t brightest;
+
+    if (!observer->looks || hash != observer->hash) {
+        if (observer->looks && now - observer->changed_ns > observer->still_ns)
+            observer->still_ns = now - observer->changed_ns;
+        observer->changed_ns = now;
+        observer->hash = hash;
+    }
+    observer->looks++;
+    observer->looked_ns = now;
+    if (!observer->can_see)
+        return;
+    code_checksum(&observer->luma, frame, &brightest);
+    observer->black += brightest <= (observer->luma.full ? BLACK_FULL : BLACK_LIMITED);
+}
+
+static void follow_number(struct observer *observer, const struct framebus_frame *frame, uint32_t number)
+{
+    uint64_t ahead = number - observer->number, known = 1 + frame->missed + observer->unnumbered;
+
+    if (!observer->has_number)
+        ;
+    else if (number == observer->number)
+        observer->doubled++;
+    else if (number < observer->number)
+        observer->backward++;
+    else if (ahead > known)
+        observer->lost += ahead - known;
+    observer->unnumbered = 0;
+    observer->number = number;
+    observer->has_number = true;
+}
+
+static void read_code(struct observer *observer, const struct framebus_frame *frame)
+{
+    uint32_t number;
+
+    switch (code_read(&observer->luma, frame, &number)) {
+    case CODE_NONE:
+        observer->strangers++;
+        return;
+    case CODE_TORN:
+        observer->torn++;
+        observer->unnumbered += 1 + frame->missed;
+        break;
+    case CODE_ALTERED:
+        observer->altered++;
+        follow_number(observer, frame, number);
+        break;
+    case CODE_WHOLE:
+        observer->whole++;
+        follow_number(observer, frame, number);
+        break;
+    }
+    observer->is_test = true;
+}
+
+void observer_see(struct observer *observer, const struct framebus_frame *frame)
+{
+    int64_t now = now_ns();
+
+    if (!observer->frames)
+        observer->first_ns = now;
+    else
+        observer->missed += frame->missed; /* what was before the first one is not ours to judge */
+    if (!observer->frames || observer->serial != frame->format_serial)
+        observer->can_see = luma_init(&observer->luma, frame->format);
+    observer->serial = frame->format_serial;
+    observer->frames++;
+    observer->last_ns = now;
+    spread_add(&observer->ages, now - frame->capture_ns);
+    if (!observer->looks || now - observer->looked_ns >= observer->look_every_ns)
+        look_at_picture(observer, frame, now);
+    if (observer->can_see)
+        read_code(observer, frame);
+}
+
+void observer_end(struct observer *observer)
+{
+    int64_t still = observer->looks ? now_ns() - observer->changed_ns : 0;
+
+    if (still > observer->still_ns)
+        observer->still_ns = still;
+    if (observer->is_test)
+        observer->torn += observer->strangers; /* neither number could be read */
+}
+
+double observer_rate(const struct observer *observer)
+{
+    int64_t span = observer->last_ns - observer->first_ns, now = now_ns();
+
+    if (observer->frames < 2 || span <= 0)
+        return 0;
+    /* Between frames, unless they have stopped coming. */
+    if (now - observer->last_ns > 2 * span / (int64_t)(observer->frames - 1))
+        span = now - observer->first_ns;
+    return (double)(observer->frames - 1) * 1e9 / (double)span;
+}
+
+void observer_finish(struct observer *observer)
+{
+    spread_finish(&observer->ages);
+}
