@@ -30,7 +30,7 @@ int catch_interrupts(void)
     return fd < 0 ? -errno : fd;
 }
 
-bool interrupted(int fd)
+bool is_readable(int fd)
 {
     struct pollfd wait = {.fd = fd, .events = POLLIN};
 

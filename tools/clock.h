@@ -18,7 +18,7 @@ int64_t now_ns(void);
  */
 int catch_interrupts(void);
 
-/* True if one of them came. Never blocks. */
-bool interrupted(int fd);
+/* True if a file descriptor can be read, as that one once one of them came. Never blocks. */
+bool is_readable(int fd);
 
 #endif

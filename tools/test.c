@@ -115,7 +115,7 @@ static bool wait_until_due(struct run *run)
     int64_t period, due, now = now_ns();
 
     if (!wishes->rate_num)
-        return !interrupted(run->interrupt);
+        return !is_readable(run->interrupt);
     period = NS_PER_S * wishes->rate_den / wishes->rate_num;
     due = run->start + (int64_t)((double)run->number * 1e9 * wishes->rate_den / wishes->rate_num);
     if (now > due + period) { /* too slow: what was lost is not caught up with */

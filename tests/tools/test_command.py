@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-COMMANDS = ['ls', 'info', 'rm', 'test', 'check']
+COMMANDS = ['ls', 'info', 'rm', 'test', 'check', 'hz', 'mon', 'top']
 
 
 def test_help_lists_every_command_and_where_buses_are(framebus, bus_dir):
@@ -59,6 +59,11 @@ def test_version(framebus):
     (['check', '--max-age', '50 parsecs', 'cam0'], 'parsecs'),
     (['check', '--min-fps', 'many', 'cam0'], 'many'),
     (['check', '--for', '0', 'cam0'], '0'),
+    (['hz'], 'name of a bus is missing'),
+    (['hz', '--interval', '0', 'cam0'], '0'),
+    (['mon', '--interval', '1ns'], '1ns'),
+    (['mon', 'cam0'], 'cam0'),
+    (['top', '--interval', 'x'], 'x'),
 ])
 def test_a_wrong_command_line_is_explained(framebus, arguments, complaint):
     result = framebus(*arguments)
