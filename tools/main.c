@@ -12,6 +12,9 @@
 static const struct command *const commands[] = {
     &command_ls,    &command_info, &command_rm,  &command_test,
     &command_check, &command_hz,   &command_mon, &command_top,
+#ifdef HAVE_PIXELS
+    &command_snap,
+#endif
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))

@@ -64,15 +64,45 @@ static int describe(char **argv, struct framebus_format *format)
     return r;
 }
 
-static int publish(struct framebus_writer *writer, const struct framebus_format *format, int fill)
+/* What the frames hold: bytes of this value, or those of a file. */
+struct content {
+    int fill;
+    void *data;
+    size_t size;
+    struct framebus_rect crop;
+};
+
+static struct content content_of(char **argv)
 {
+    struct content content = {.fill = atoi(value_of(argv, "fill", "128"))};
+    struct framebus_rect *crop = &content.crop;
+    const char *path = value_of(argv, "file", NULL);
+    FILE *file = path ? fopen(path, "rb") : NULL;
+
+    if (file) {
+        content.data = malloc(1 << 20);
+        content.size = fread(content.data, 1, 1 << 20, file);
+        fclose(file);
+    }
+    sscanf(value_of(argv, "crop", ""), "%u,%u,%u,%u", &crop->x, &crop->y, &crop->width, &crop->height);
+    return content;
+}
+
+static int publish(struct framebus_writer *writer, const struct framebus_format *format,
+                   const struct content *content)
+{
+    size_t size = content->data ? content->size : format->size;
     struct framebus_frame *frame;
-    int r = framebus_writer_begin(writer, &frame);
+    int r = framebus_writer_begin_size(writer, size, &frame);
 
     if (r < 0)
         return r;
-    memset(frame->data, fill, format->size);
-    frame->size = format->size;
+    if (content->data)
+        memcpy(frame->data, content->data, size);
+    else
+        memset(frame->data, content->fill, size);
+    frame->size = size;
+    frame->crop = content->crop;
     r = framebus_writer_publish(writer, frame);
     framebus_writer_release(writer, frame);
     return r;
@@ -81,7 +111,7 @@ static int publish(struct framebus_writer *writer, const struct framebus_format 
 static int write_frames(const char *name, char **argv)
 {
     bool idle = atoi(value_of(argv, "idle", "0")); /* no format, no frames */
-    int fill = atoi(value_of(argv, "fill", "128"));
+    struct content content = content_of(argv);
     struct framebus_writer_options options = {
         .memory = (enum framebus_memory)atoi(value_of(argv, "memory", "0")),
         .access_mode = (uint32_t)strtoul(value_of(argv, "mode", "0"), NULL, 8),
@@ -96,7 +126,7 @@ static int write_frames(const char *name, char **argv)
         return failed("format");
     r = framebus_writer_open(&writer, name, idle ? NULL : &format, &options);
     for (bool first = true; r >= 0 && !stop; first = false) {
-        r = idle ? framebus_writer_dispatch(writer) : publish(writer, &format, fill);
+        r = idle ? framebus_writer_dispatch(writer) : publish(writer, &format, &content);
         if (first && r >= 0)
             ready();
         usleep(10000);
@@ -104,6 +134,7 @@ static int write_frames(const char *name, char **argv)
     if (r < 0)
         failed("write");
     framebus_writer_close(writer);
+    free(content.data);
     return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 

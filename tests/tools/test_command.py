@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-COMMANDS = ['ls', 'info', 'rm', 'test', 'check', 'hz', 'mon', 'top']
+COMMANDS = ['ls', 'info', 'rm', 'test', 'check', 'hz', 'mon', 'top', 'snap']
 
 
 def test_help_lists_every_command_and_where_buses_are(framebus, bus_dir):
@@ -60,6 +60,8 @@ def test_version(framebus):
     (['check', '--min-fps', 'many', 'cam0'], 'many'),
     (['check', '--for', '0', 'cam0'], '0'),
     (['hz'], 'name of a bus is missing'),
+    (['snap', 'cam0'], 'name of a file is missing'),
+    (['snap', 'cam0', 'x.gif'], 'x.gif'),
     (['hz', '--interval', '0', 'cam0'], '0'),
     (['mon', '--interval', '1ns'], '1ns'),
     (['mon', 'cam0'], 'cam0'),
