@@ -23,7 +23,8 @@ struct command {
 };
 
 extern const struct command command_ls, command_info, command_rm;
-extern const struct command command_check, command_hz, command_mon, command_snap, command_test, command_top;
+extern const struct command command_check, command_doctor, command_hz, command_mon, command_snap,
+    command_test, command_top;
 
 /*
  * Parses the options of a command: --help, and --json if `json` is not NULL. Leaves optind at the first

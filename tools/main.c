@@ -10,8 +10,8 @@
 #include "command.h"
 
 static const struct command *const commands[] = {
-    &command_ls,    &command_info, &command_rm,  &command_test,
-    &command_check, &command_hz,   &command_mon, &command_top,
+    &command_ls,   &command_info, &command_rm,  &command_test,   &command_check,
+    &command_hz,   &command_mon,  &command_top, &command_doctor,
 #ifdef HAVE_PIXELS
     &command_snap,
 #endif

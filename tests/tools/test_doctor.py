@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: MIT
+"""`framebus doctor`: what is wrong is found, with the command that mends it; --fix does what is safe."""
+import json
+import os
+import pathlib
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+
+import pytest
+
+FIRST_PID_NAMESPACE = 'pid:[4026531836]'
+
+
+@pytest.fixture
+def doctor(framebus, monkeypatch):
+    """Runs `framebus doctor --json ARGUMENTS`; returns findings and exit status. Without GStreamer unless asked."""
+    def run(*arguments, gstreamer=False, **more):
+        if not gstreamer:
+            monkeypatch.setenv('PATH', '/nowhere')
+        result = framebus('doctor', '--json', *arguments, **more)
+        assert result.stderr == ''
+        return json.loads(result.stdout), result.returncode
+    return run
+
+
+def of(findings, area, level=None):
+    return [one for one in findings if one['area'] == area and level in (None, one['level'])]
+
+
+def problems(findings):
+    return [one for one in findings if one['level'] == 'problem' and not one['fixed']]
+
+
+def test_every_area_is_looked_at_and_the_status_tells_of_problems(doctor, framebus, bus_dir):
+    findings, status = doctor()
+    assert {'directory', 'leftovers', 'limits', 'kernel', 'gstreamer'} <= {one['area'] for one in findings}
+    assert of(findings, 'directory', 'ok')[0]['text'] == f'{bus_dir} can be used'
+    assert of(findings, 'leftovers')[0]['level'] == 'ok'
+    assert 'memory can be sealed' in [one['text'] for one in of(findings, 'kernel', 'ok')]
+    assert status == (1 if problems(findings) else 0)
+    assert set(findings[0]) == {'area', 'level', 'text', 'mend', 'fixed'}
+    text = framebus('doctor').stdout
+    assert text.count('to mend it: ') == sum(1 for one in findings if one['mend'])
+
+
+def test_a_stale_bus_is_a_problem_until_it_is_fixed(doctor, peer, bus_dir):
+    writer = peer('write', 'alive')
+    peer('write', 'dead', memory=1).kill()
+    findings, status = doctor()
+    [found] = [one for one in problems(findings) if 'bus dead' in one['text']]
+    assert (found['mend'], found['fixed'], status) == ('framebus rm dead', False, 1)
+    assert (bus_dir / 'dead').exists()
+    findings, _ = doctor('--fix')
+    assert [one['fixed'] for one in findings if 'bus dead' in one['text']] == [True]
+    assert not (bus_dir / 'dead').exists()
+    findings, _ = doctor()
+    assert not of(findings, 'leftovers', 'problem')
+    assert writer.stop() == 0
+
+
+@pytest.fixture
+def vanished(bus_dir, monkeypatch):
+    """A runtime directory that is removed with everything in it."""
+    path = bus_dir / 'gone'
+    monkeypatch.setenv('FRAMEBUS_DIR', str(path))
+    yield path
+    monkeypatch.setenv('FRAMEBUS_DIR', str(bus_dir))
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def test_memory_of_a_vanished_directory_is_found(doctor, peer, vanished, bus_dir, monkeypatch, wait_for):
+    before = set(os.listdir('/dev/shm'))
+    writer = peer('write', 'cam0', memory=1)
+    [name] = set(os.listdir('/dev/shm')) - before
+    writer.kill()
+    shutil.rmtree(vanished)
+    monkeypatch.setenv('FRAMEBUS_DIR', str(bus_dir))
+    living = peer('write', 'cam1', memory=1)
+    # Not before it is a few seconds old, when it cannot just be about to be mapped.
+    findings = wait_for(lambda: of(doctor()[0], 'leftovers', 'problem'), limit=30)
+    assert [one['mend'] for one in findings] == [f'rm /dev/shm/{name}']
+    findings, _ = doctor('--fix')
+    if os.readlink('/proc/self/ns/pid') == FIRST_PID_NAMESPACE:
+        assert [one['fixed'] for one in of(findings, 'leftovers', 'problem')] == [True]
+        assert not pathlib.Path('/dev/shm', name).exists()
+    else:
+        assert 'in a container' in of(findings, 'leftovers', 'note')[0]['text']
+        pathlib.Path('/dev/shm', name).unlink()
+    assert len(set(os.listdir('/dev/shm')) - before) == 1  # that of the living one
+    assert living.stop() == 0
+
+
+LEAVE_A_SEGMENT = """
+import ctypes
+print(ctypes.CDLL(None).shmget(ctypes.c_int(0xfb123456 - 2**32), ctypes.c_size_t(4096), 0o1600))
+"""
+
+
+def test_a_system_v_segment_that_nobody_uses_is_found(doctor):
+    made = subprocess.run([sys.executable, '-c', LEAVE_A_SEGMENT], check=True, capture_output=True, text=True)
+    number = made.stdout.strip()
+    findings, _ = doctor()
+    assert f'ipcrm -m {number}' in [one['mend'] for one in of(findings, 'leftovers', 'problem')]
+    findings, _ = doctor('--fix')
+    if os.readlink('/proc/self/ns/pid') != FIRST_PID_NAMESPACE:
+        subprocess.run(['/usr/bin/ipcrm', '-m', number], check=True)
+    findings, _ = doctor()
+    assert not of(findings, 'leftovers', 'problem')
+
+
+def test_a_writer_that_does_not_answer(doctor, peer):
+    writer = peer('write', 'cam0')
+    writer.send_signal(signal.SIGSTOP)
+    findings, status = doctor()
+    assert [one['mend'] for one in of(findings, 'buses', 'problem')] == [f'kill -CONT {writer.pid}']
+    assert status == 1
+    writer.send_signal(signal.SIGCONT)
+    assert writer.stop() == 0
+
+
+def test_a_directory_that_everybody_can_write_to(doctor, bus_dir):
+    bus_dir.chmod(0o777)
+    findings, status = doctor('--fix')
+    assert [one['mend'] for one in of(findings, 'directory', 'problem')] == [f'chmod o-w {bus_dir}']
+    assert status == 1
+    assert bus_dir.stat().st_mode & 0o777 == 0o777  # that is for its owner to decide
+
+
+def test_a_directory_that_is_not_there_is_made(doctor, bus_dir, monkeypatch):
+    path = bus_dir / 'buses'
+    monkeypatch.setenv('FRAMEBUS_DIR', str(path))
+    findings, _ = doctor()
+    assert [one['mend'] for one in of(findings, 'directory', 'note')] == [f'mkdir -p -m 700 {path}']
+    assert not path.exists()
+    doctor('--fix')
+    assert path.is_dir()
+    findings, _ = doctor()
+    assert of(findings, 'directory', 'ok')
+    path.rmdir()
+
+
+def test_a_file_in_the_place_of_the_directory(doctor, bus_dir, tmp_path, monkeypatch):
+    (tmp_path / 'file').touch()
+    for path, word in ((tmp_path / 'file', 'no directory'), (tmp_path / 'file' / 'below', 'cannot be used')):
+        monkeypatch.setenv('FRAMEBUS_DIR', str(path))
+        findings, status = doctor()
+        assert word in of(findings, 'directory', 'problem')[0]['text'] and status == 1
+
+
+def test_a_session_directory_that_is_not_there(doctor, bus_dir, monkeypatch):
+    monkeypatch.delenv('FRAMEBUS_DIR')
+    monkeypatch.setenv('XDG_RUNTIME_DIR', '/nowhere/at-all')
+    findings, status = doctor()
+    assert 'XDG_RUNTIME_DIR is /nowhere/at-all' in of(findings, 'directory', 'problem')[0]['text']
+    assert status == 1
+
+
+def test_too_few_files(doctor):
+    findings, status = doctor(preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100)))
+    assert 'ulimit -n 4096' in [one['mend'] for one in of(findings, 'limits', 'problem')]
+    assert status == 1
+
+
+def test_somebody_elses_bus(doctor, peer, bus_dir, as_nobody):
+    peer('write', 'cam0')
+    bus_dir.chmod(0o755)
+    findings, _ = doctor(**as_nobody)
+    texts = [one['text'] for one in of(findings, 'directory', 'note')]
+    assert any('bus cam0 is not open to you' in text for text in texts)
+    assert any('you can watch buses, not make any' in text for text in texts)
+
+
+def test_without_gstreamer_and_with_it(doctor, build_dir):
+    findings, _ = doctor()
+    assert 'no gst-inspect-1.0' in of(findings, 'gstreamer', 'note')[0]['text']
+
+
+def test_gstreamer_finds_the_plugin_or_not(doctor, build_dir, monkeypatch, tmp_path):
+    if not shutil.which('gst-inspect-1.0') or not list((build_dir / 'gst-plugin').glob('libgstframebus.so')):
+        pytest.skip('gst-inspect-1.0 or the plugin is not there')
+    findings, _ = doctor(gstreamer=True)
+    assert of(findings, 'gstreamer')[0]['level'] == 'ok'
+    monkeypatch.delenv('GST_PLUGIN_PATH')
+    monkeypatch.setenv('GST_PLUGIN_SYSTEM_PATH', str(tmp_path))
+    monkeypatch.setenv('GST_REGISTRY', str(tmp_path / 'registry'))
+    findings, _ = doctor(gstreamer=True)
+    assert of(findings, 'gstreamer')[0]['level'] != 'ok'
