@@ -61,7 +61,7 @@ static void nobody_else_notices(void (*befall)(pid_t *victim))
     finish(writer, &shared->writer);
     check_equal(shared->writer.result, 0);
     note("the longest begin and publish took %.2f ms", (double)shared->writer.longest_ns / MS);
-    check(shared->writer.longest_ns < S);
+    check(shared->writer.longest_ns < 5 * S);
     if (victim)
         kill_now(victim);
 }

@@ -34,7 +34,7 @@ void end_well(const struct good *good)
     check_equal(shared->reader[0].missed, 0);
     check_equal(shared->reader[0].wrong, 0);
     check_equal(shared->writer.result, 0);
-    check(shared->writer.longest_ns < S);
+    check(shared->writer.longest_ns < 5 * S); /* whatever else the machine is busy with */
 }
 
 int villain_connect(void)
