@@ -303,22 +303,23 @@ static void end_all(bool writers)
 
 /* ---- what is left ---- */
 
+/* System V segments of those who have ended; a pid may be another's by now, who lives. */
 static unsigned count_segments(void)
 {
     char line[512];
-    unsigned count_them = 0;
+    unsigned segments = 0;
     FILE *table = fopen("/proc/sysvipc/shm", "re");
     while (table && fgets(line, sizeof line, table)) {
         int key, id, maker;
         unsigned mode;
         unsigned long size;
         if (sscanf(line, "%d %d %o %lu %d", &key, &id, &mode, &size, &maker) == 5 && maker > 0 &&
-            maker < PIDS_MAX)
-            count_them += was_ours[maker / 8] >> maker % 8 & 1;
+            maker < PIDS_MAX && kill(maker, 0))
+            segments += was_ours[maker / 8] >> maker % 8 & 1;
     }
     if (table)
         fclose(table);
-    return count_them;
+    return segments;
 }
 
 /* A new writer and a new reader find a bus as if nothing had been. */
