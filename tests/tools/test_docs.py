@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: MIT
+"""Every command of docs/tools.md, as it is written."""
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+
+import pytest
+
+DOCS = pathlib.Path(__file__).resolve().parents[2] / 'docs' / 'tools.md'
+BLOCKS = re.findall(r'^```sh\n(.*?)^```$', DOCS.read_text(), re.MULTILINE | re.DOTALL)
+JUDGES = ('framebus check', 'framebus doctor')  # may find something, on a busy machine or this one
+
+
+def run(line, cwd):
+    """What goes on until it is interrupted is interrupted soon."""
+    seconds = '60' if line.startswith('framebus check') else '1'
+    result = subprocess.run(['timeout', '--preserve-status', '-s', 'INT', '-k', '20', seconds, 'bash', '-c', line],
+                            stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd=cwd, timeout=120)
+    assert result.returncode in ((0, 1) if line.startswith(JUDGES) else (0,)), f'{line}: {result.stderr}'
+    return result.stdout
+
+
+@pytest.fixture
+def path(build_dir, bus_dir, monkeypatch):
+    monkeypatch.setenv('PATH', f'{build_dir / "tools"}:{os.environ["PATH"]}')
+
+
+@pytest.mark.parametrize('line', [line for block in BLOCKS if 'gst-launch' not in block
+                                  for line in block.splitlines()])
+def test_a_command_works_as_it_is_written(path, spawn, build_dir, tmp_path, line):
+    if not line.startswith('framebus test'):
+        source = spawn(build_dir / 'tools' / 'framebus', 'test', 'cam0')
+        source.until(lambda: 'publishing' in source.err())
+    out = run(line, tmp_path)
+    if line.startswith('framebus check'):
+        assert ' frames came' in out
+    if ' cam0.png' in line:
+        assert (tmp_path / 'cam0.png').read_bytes().startswith(b'\x89PNG')
+
+
+def test_a_change_of_format_on_the_way_is_no_damage(path, spawn, build_dir, tmp_path):
+    [block] = [block for block in BLOCKS if 'gst-launch' in block]
+    pipeline, check = block.splitlines()
+    if not shutil.which('gst-launch-1.0') or not list((build_dir / 'gst-plugin').glob('libgstframebus.so')):
+        pytest.skip('gst-launch-1.0 or the plugin is not there')
+    source = spawn(build_dir / 'tools' / 'framebus', 'test', '--size', '320x240', 'cam0')
+    source.until(lambda: 'publishing' in source.err())
+    other = spawn(*pipeline.removesuffix('&').replace('!', ' ! ').split())
+    try:
+        out = run(check, tmp_path)
+    finally:
+        other.stop()
+    assert 'Y42B 320x240' in out
+    assert re.search(r'test +0 torn, 0 doubled, ', out), out
