@@ -143,15 +143,15 @@ static void examine_seals(struct findings *findings)
 static void examine_populate(struct findings *findings)
 {
     size_t size = (size_t)sysconf(_SC_PAGESIZE);
-    void *page = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *page = aligned_alloc(size, size);
 
-    if (page == MAP_FAILED)
+    if (!page)
         return;
     if (madvise(page, size, MADV_POPULATE_WRITE) && errno == EINVAL)
         findings_add(findings, FINDING_NOTE, "kernel",
                      "System V memory cannot be reserved before use (Linux 5.14 can): full memory is not "
                      "told in time");
-    munmap(page, size);
+    free(page);
 }
 
 static long read_number(const char *path)
