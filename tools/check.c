@@ -270,12 +270,6 @@ static int run_check(struct check *check)
 
 /* ---- Asking ---- */
 
-static bool wrong(const struct command *command, const char *option, const char *expected, int *status)
-{
-    *status = usage_error(command, "--%s %s: expected %s", option, optarg, expected);
-    return false;
-}
-
 static bool parse_limit_time(const char *text, double *seconds)
 {
     int64_t ns;
@@ -299,10 +293,10 @@ static bool parse_option(struct check *check, int option, int *status)
         return true;
     case 'F':
         return (parse_time(optarg, &check->duration_ns) && check->duration_ns) ||
-               wrong(check->command, "for", "a time such as 10s or 500ms", status);
+               wrong_value(check->command, "for", "a time such as 10s or 500ms", status);
     case 'W':
         return parse_time(optarg, &check->wait_ns) ||
-               wrong(check->command, "wait", "a time such as 10s", status);
+               wrong_value(check->command, "wait", "a time such as 10s", status);
     }
     option -= 256;
     condition[option].asked = true;
@@ -310,9 +304,9 @@ static bool parse_option(struct check *check, int option, int *status)
         return true;
     if (option == MAX_AGE || option == NOT_FROZEN)
         return parse_limit_time(optarg, &condition[option].limit) ||
-               wrong(check->command, names[option], "a time such as 50ms", status);
+               wrong_value(check->command, names[option], "a time such as 50ms", status);
     return parse_real(optarg, &condition[option].limit) ||
-           wrong(check->command, names[option], "a number", status);
+           wrong_value(check->command, names[option], "a number", status);
 }
 
 static int run(const struct command *command, int argc, char **argv)

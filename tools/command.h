@@ -23,8 +23,6 @@ struct command {
 };
 
 extern const struct command command_ls, command_info, command_rm;
-extern const struct command command_check, command_doctor, command_hz, command_mon, command_snap,
-    command_test, command_top;
 
 /*
  * Parses the options of a command: --help, and --json if `json` is not NULL. Leaves optind at the first
@@ -48,7 +46,15 @@ bool check_operands(const struct command *command, int argc, char **argv, int mi
 /* Says what is wrong with the command line, and where the help is. Returns STATUS_USAGE. */
 int usage_error(const struct command *command, const char *text, ...) FRAMEBUS_PRINTF(2, 3);
 
+/* The same for the value of an option (optarg) that is not what was expected. Returns false; *status is what
+ * to return. */
+bool wrong_value(const struct command *command, const char *option, const char *expected, int *status);
+
 /* Says why the last call into the library failed. Returns STATUS_FAILED. */
 int call_error(const struct command *command);
+
+/* The rest of the commands. */
+extern const struct command command_check, command_doctor, command_hz, command_mon, command_snap,
+    command_test, command_top;
 
 #endif

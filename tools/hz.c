@@ -111,23 +111,18 @@ static int watch(const struct hz *hz, struct framebus_reader *reader)
                                                                          : call_error(hz->command);
 }
 
-static bool wrong(const struct command *command, const char *option, const char *expected, int *status)
-{
-    *status = usage_error(command, "--%s %s: expected %s", option, optarg, expected);
-    return false;
-}
-
 static bool parse_option(struct hz *hz, int option, int *status)
 {
     switch (option) {
     case 'i':
         return (parse_time(optarg, &hz->interval_ns) && hz->interval_ns) ||
-               wrong(hz->command, "interval", "a time such as 1s", status);
+               wrong_value(hz->command, "interval", "a time such as 1s", status);
     case 'n':
         return parse_number(optarg, 1, UINT32_MAX, &hz->count) ||
-               wrong(hz->command, "count", "a number", status);
+               wrong_value(hz->command, "count", "a number", status);
     case 'W':
-        return parse_time(optarg, &hz->wait_ns) || wrong(hz->command, "wait", "a time such as 10s", status);
+        return parse_time(optarg, &hz->wait_ns) ||
+               wrong_value(hz->command, "wait", "a time such as 10s", status);
     case 'f':
         hz->follow = true;
         return true;

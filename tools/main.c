@@ -78,6 +78,12 @@ int usage_error(const struct command *command, const char *text, ...)
     return point_to_help(command);
 }
 
+bool wrong_value(const struct command *command, const char *option, const char *expected, int *status)
+{
+    *status = usage_error(command, "--%s %s: expected %s", option, optarg, expected);
+    return false;
+}
+
 int call_error(const struct command *command)
 {
     fprintf(stderr, "framebus %s: %s\n", command->name, framebus_last_error());

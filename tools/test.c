@@ -38,35 +38,29 @@ static int list_formats(void)
     return STATUS_DONE;
 }
 
-static bool wrong(const struct command *command, const char *option, const char *expected, int *status)
-{
-    *status = usage_error(command, "--%s %s: expected %s", option, optarg, expected);
-    return false;
-}
-
 static bool parse_option(const struct command *command, int option, struct wishes *wishes, int *status)
 {
     switch (option) {
     case 'f':
         wishes->format = optarg;
         return framebus_format_by_name(optarg) ||
-               wrong(command, "format", "a name that 'framebus test --formats' lists", status);
+               wrong_value(command, "format", "a name that 'framebus test --formats' lists", status);
     case 's':
         return parse_size(optarg, &wishes->width, &wishes->height) ||
-               wrong(command, "size", "WIDTHxHEIGHT, each 1 to 16384", status);
+               wrong_value(command, "size", "WIDTHxHEIGHT, each 1 to 16384", status);
     case 'r':
         return parse_rate(optarg, &wishes->rate_num, &wishes->rate_den) ||
-               wrong(command, "rate", "frames a second, such as 60, 59.94 or 30000/1001; 0: no limit",
-                     status);
+               wrong_value(command, "rate", "frames a second, such as 60, 59.94 or 30000/1001; 0: no limit",
+                           status);
     case 'n':
         return parse_number(optarg, 1, UINT32_MAX, &wishes->count) ||
-               wrong(command, "count", "a number of frames", status);
+               wrong_value(command, "count", "a number of frames", status);
     case 'm':
         return parse_memory(optarg, &wishes->writer.memory) ||
-               wrong(command, "memory", "memfd, posix or sysv", status);
+               wrong_value(command, "memory", "memfd, posix or sysv", status);
     case 'H':
         return parse_number(optarg, 1, 256, &wishes->writer.history) ||
-               wrong(command, "history", "1 to 256 frames", status);
+               wrong_value(command, "history", "1 to 256 frames", status);
     case 'l':
         wishes->writer.lossless = true;
         return true;
