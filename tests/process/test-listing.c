@@ -220,6 +220,10 @@ static void look_as_nobody(const void *argument)
     check(!setresgid(NOBODY, NOBODY, NOBODY));
     check(!setresuid(NOBODY, NOBODY, NOBODY));
     struct framebus_bus_info *info = query("bus");
+    while (info->state == FRAMEBUS_BUS_SILENT) { /* a busy machine's writer */
+        framebus_info_free(info, 1);
+        info = query("bus");
+    }
     check_equal(info->state, *expected ? FRAMEBUS_BUS_DENIED : FRAMEBUS_BUS_LIVE);
     check(*expected ? info->pid == 0 : info->pid > 0);
     framebus_info_free(info, 1);
