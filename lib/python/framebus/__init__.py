@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: MIT
+"""framebus: video frames from one process into others, in place.
+
+    import framebus
+
+    for frame in framebus.Reader('cam0', wait=None):    # read-only, in the memory the writer wrote it to
+        print(frame.sequence, frame.array.mean())
+
+    with framebus.Writer('cam0', framebus.Format('BGR', 640, 480, rate=30)) as writer:
+        with writer.frame() as frame:                   # a slot of the bus: published at the end of the block
+            frame.array[:] = 128
+
+A frame's planes are NumPy arrays without a copy (frame.array, frame.planes[i].array), or memoryviews where there is no
+NumPy (frame.payload, frame.planes[i].data). A view holds its frame's slot as long as it lives: it never shows another
+frame's bytes. Times are nanoseconds of CLOCK_MONOTONIC where a name ends in _ns, and seconds elsewhere. Errors are
+OSError, of the subclass that Python has for the errno, with a sentence that says what was wrong.
+"""
+from ._bus import BusInfo, BusState, Delivery, Memory, PeerInfo, directory, query, remove
+from ._bus import list_buses as list
+from ._format import Color, Format, PlaneLayout, formats
+from ._frame import Frame, FrameFlags, Plane, Rect, WritableFrame
+from ._library import VERSION as __version__
+from ._library import EndOfStream, InvalidArgument
+from ._reader import Reader, ReaderStats
+from ._writer import Writer
+
+__all__ = [
+    'BusInfo', 'BusState', 'Color', 'Delivery', 'EndOfStream', 'Format', 'Frame', 'FrameFlags', 'InvalidArgument', 'Memory',
+    'PeerInfo', 'Plane', 'PlaneLayout', 'Reader', 'ReaderStats', 'Rect', 'WritableFrame', 'Writer', 'directory', 'formats',
+    'list', 'query', 'remove']

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: MIT
+"""What readers and writers have in common: being open, closed and forked."""
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+import threading
+import warnings
+import weakref
+from typing import Any, Callable
+
+from ._format import Format
+from ._library import CFrame, text
+
+WAIT_SLICE = 0.2  # seconds between two looks at what else may have happened: a signal, a close() by another thread
+FramePointer = ctypes.POINTER(CFrame)
+handles: weakref.WeakSet[Handle] = weakref.WeakSet()
+
+
+class Handle:
+    """A struct of the library that threads may call on and close at the same time."""
+    _close: Callable[[int], None]  # the library's
+
+    def __init__(self, name: str | os.PathLike[str], label: str | None) -> None:
+        self._handle: int | None = None
+        self._lock = threading.Lock()
+        self._calls = 0
+        self._formats: tuple[int, Format | None] = (-1, None)
+        self.name = os.fsdecode(name)
+        self._label = text('label', program_name() if label is None else label)
+
+    def _opened(self, handle: ctypes.c_void_p) -> None:
+        self._handle = handle.value
+        handles.add(self)
+
+    def _open_handle(self) -> int:
+        if self._handle is None:
+            raise ValueError(f'the {type(self).__name__.lower()} of bus "{self.name}" is closed')
+        return self._handle
+
+    def _call(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Calls on the handle; if it is closed meanwhile, the last call that is under way frees it."""
+        with self._lock:
+            handle = self._open_handle()
+            self._calls += 1
+        try:
+            return function(handle, *arguments)
+        finally:
+            with self._lock:
+                self._calls -= 1
+                last = self._handle is None and self._calls == 0
+            if last:
+                self._close(handle)
+
+    def _format_of(self, c: CFrame) -> Format:
+        """The same object for all frames that have the same format."""
+        serial, form = self._formats
+        if form is None or serial != c.format_serial:
+            form = Format._from_c(c.format.contents)
+            self._formats = c.format_serial, form
+        return form
+
+    @property
+    def closed(self) -> bool:
+        return self._handle is None
+
+    def close(self) -> None:
+        """Leaves the bus. Frames and views that are still held stay valid. Any thread; may be repeated."""
+        with self._lock:
+            handle, self._handle = self._handle, None
+            now = handle is not None and self._calls == 0
+        if now:
+            self._close(handle)
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if getattr(self, '_handle', None) is not None:
+            warnings.warn(f'{self!r} was not closed', ResourceWarning, source=self)
+            self.close()
+
+    def __repr__(self) -> str:
+        return f'<framebus.{type(self).__name__} {self.name!r}{", closed" if self.closed else ""}>'
+
+
+def program_name() -> str:
+    name = os.path.basename(sys.argv[0]) if sys.argv else ''
+    return name if name not in ('', '-c', '-m') else 'python'
+
+
+def mend_locks() -> None:
+    """A thread that held one in the parent is not there in the child."""
+    for handle in handles:
+        handle._lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=mend_locks)

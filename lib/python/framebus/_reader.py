@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: MIT
+"""Reading a bus."""
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import errno
+import os
+import select
+import sys
+import time
+from typing import NamedTuple
+
+from ._bus import Delivery
+from ._format import Format
+from ._frame import Frame, Hold
+from ._handle import WAIT_SLICE, FramePointer, Handle
+from ._library import CReaderOptions, CReaderStats, EndOfStream, check, choice, fail, lib, nanoseconds, number, text
+
+
+class ReaderStats(NamedTuple):
+    delivered: int      #: frames that this reader got
+    missed: int         #: frames that it did not
+    writers: int        #: writers that it has been attached to
+    held: int           #: frames not given back yet, by whoever holds them
+    quota: int
+    delivery: Delivery  #: lossless readers can be made live
+    writer_pid: int     #: 0: no writer at present
+    connected: bool
+
+
+class Reader(Handle):
+    """A reader of a bus: iterate over it for frames.
+
+        for frame in framebus.Reader('cam0'):
+            show(frame.array)
+
+    Iteration releases each frame when it goes on to the next, and ends with the stream. BrokenPipeError: the writer
+    went away without ending it. `async for` is the same in asyncio.
+
+    name      of the bus, or the path of its socket (anything with a '/')
+    delivery  'live', 'latest' or 'lossless', see Delivery
+    quota     frames held at once at the most, views that outlive their frames included
+    wait      seconds to wait for a writer that is not there; None: for ever. FileNotFoundError if none comes
+    follow    when the writer goes, wait for the next one of that name: iteration never ends by itself. Opens at once,
+              writer or none, unless `wait` is given
+    spin      seconds to look for a frame before sleeping, up to 0.05: quicker, on a processor of its own
+    label     shown in listings; the program's name if not given
+
+    Threads: calls are serialised; frames may be released by any thread. After fork() a reader is the parent's: in the
+    child calls raise ChildProcessError, and views of frames read as zeros. Blocking calls obey Ctrl-C, and raise
+    ValueError if another thread closes the reader. In asyncio one task at a time waits for frames.
+    """
+
+    def __init__(self, name: str | os.PathLike[str], *, delivery: Delivery | str = Delivery.LIVE, quota: int = 2,
+                 wait: float | None = 0, follow: bool = False, spin: float = 0, label: str | None = None) -> None:
+        super().__init__(name, label)
+        self._last: Frame | None = None  # what iteration handed out
+        self._awaited = False            # by a task of asyncio
+        self._follow = follow
+        self._spin = nanoseconds('spin', spin)
+        options = CReaderOptions(delivery=choice(Delivery, delivery), quota=number('quota', quota), follow=follow,
+                                 label=self._label, spin_ns=self._spin)
+        self._open(text('name', name), options, nanoseconds('wait', wait))
+
+    _close = lib.reader_close
+
+    def _open(self, name: bytes, options: CReaderOptions, wait: int) -> None:
+        """In slices, so that Ctrl-C is obeyed."""
+        end = time.monotonic_ns() + wait
+        handle = ctypes.c_void_p()
+        while True:
+            left = end - time.monotonic_ns() if wait >= 0 else sys.maxsize
+            options.wait_ns = min(max(left, 0), int(WAIT_SLICE * 1e9)) if wait else 0
+            result = lib.reader_open(handle, name, options)
+            if result != -errno.ENOENT or left <= 0:
+                break
+        check(result)
+        self._opened(handle)
+
+    # ---- Frames ----
+
+    def next(self, timeout: float | None = None) -> Frame:
+        """The next frame, which is released when it, and every view of it, is let go of.
+
+        TimeoutError after `timeout` seconds (0: do not wait; None: for ever). EndOfStream: the stream has ended; calling
+        again waits for the writer's next one. BrokenPipeError: the writer is gone. ConnectionAbortedError: it threw
+        this reader out. OSError with errno EBUSY: all of the quota is held.
+        """
+        end = None if timeout is None else time.monotonic() + nanoseconds('timeout', timeout) / 1e9
+        frame = self._take(min(self._spin, nanoseconds('timeout', timeout)) if timeout is not None else self._spin)
+        if frame is None:
+            poll = select.poll()
+            poll.register(self.fileno(), select.POLLIN)
+        while frame is None:
+            left = WAIT_SLICE if end is None else end - time.monotonic()
+            if left <= 0:
+                raise self._late(timeout)
+            poll.poll(max(1, 1000 * min(left, WAIT_SLICE)))
+            frame = self._take(0)
+        return frame
+
+    async def receive(self, timeout: float | None = None) -> Frame:
+        """next() as a coroutine. One task at a time."""
+        frame = self._take(0)
+        if frame is None:
+            try:
+                frame = await asyncio.wait_for(self._receive(), timeout)
+            except asyncio.TimeoutError:
+                raise self._late(timeout) from None
+        return frame
+
+    async def _receive(self) -> Frame:
+        loop, fd = asyncio.get_running_loop(), self.fileno()
+        if self._awaited:
+            raise RuntimeError(f'another task waits for frames of bus "{self.name}" already')
+        self._awaited = True
+        try:
+            while True:
+                readable = loop.create_future()
+                loop.add_reader(fd, lambda: readable.done() or readable.set_result(None))
+                try:
+                    await readable
+                finally:
+                    loop.remove_reader(fd)
+                frame = self._take(0)
+                if frame is not None:
+                    return frame
+        finally:
+            self._awaited = False
+
+    def __iter__(self) -> Reader:
+        return self
+
+    def __next__(self) -> Frame:
+        self._release_last()
+        while True:
+            try:
+                self._last = self.next()
+                return self._last
+            except EndOfStream:
+                if not self._follow:
+                    raise StopIteration from None
+
+    def __aiter__(self) -> Reader:
+        return self
+
+    async def __anext__(self) -> Frame:
+        self._release_last()
+        while True:
+            try:
+                self._last = await self.receive()
+                return self._last
+            except EndOfStream:
+                if not self._follow:
+                    raise StopAsyncIteration from None
+
+    def _release_last(self) -> None:
+        if self._last is not None:
+            self._last.release()
+            self._last = None
+
+    def _take(self, spin: int) -> Frame | None:
+        """None: nothing there yet."""
+        slot = FramePointer()
+        with self._lock:
+            handle = self._open_handle()
+            result = lib.reader_next(handle, slot, spin) if spin else lib.reader_poll(handle, slot, 0)
+            if result == -errno.ETIMEDOUT:
+                return None
+            if result:
+                self._explain(result)
+            hold = Hold(slot, lib.reader_release, handle)
+            return Frame(hold, self._format_of(slot.contents))
+
+    def _explain(self, result: int) -> None:
+        if result == -errno.EBUSY:
+            fail(result, f'all {self._stats().quota} frames of the quota of bus "{self.name}" are held, by frames or by '
+                         'arrays and memoryviews of them: copy what you keep, or open the reader with a larger quota')
+        fail(result)
+
+    def _late(self, timeout: float | None) -> TimeoutError:
+        return TimeoutError(errno.ETIMEDOUT, f'no frame on bus "{self.name}" within {timeout} s')
+
+    # ---- The rest ----
+
+    def fileno(self) -> int:
+        """Readable when next(0) has something to give or tell: for select, poll and event loops. Call next(0) until it
+        raises TimeoutError before waiting for it. Stays the same; not to be read or closed."""
+        with self._lock:
+            return check(lib.reader_fd(self._open_handle()))
+
+    def set_quota(self, quota: int) -> None:
+        """Changes how many frames may be held at once. Blocks for the writer's answer, a second at the most."""
+        with self._lock:
+            check(lib.reader_set_quota(self._open_handle(), number('quota', quota)))
+
+    @property
+    def format(self) -> Format | None:
+        """Of the frames that come next, as far as is known."""
+        with self._lock:
+            c = lib.reader_format(self._open_handle())
+            return Format._from_c(c.contents) if c else None
+
+    @property
+    def stats(self) -> ReaderStats:
+        with self._lock:
+            return self._stats()
+
+    def _stats(self) -> ReaderStats:
+        s = CReaderStats()
+        lib.reader_get_stats(self._open_handle(), s)
+        return ReaderStats(s.delivered, s.missed, s.writers, s.held, s.quota, Delivery(s.delivery), s.writer_pid,
+                           s.connected)
+
+    def close(self) -> None:
+        self._release_last()
+        super().close()
+
+    def __enter__(self) -> Reader:
+        return self
+
+    async def __aenter__(self) -> Reader:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.close()
