@@ -25,6 +25,6 @@ from ._reader import Reader, ReaderStats
 from ._writer import Writer
 
 __all__ = [
-    'BusInfo', 'BusState', 'Color', 'Delivery', 'EndOfStream', 'Format', 'Frame', 'FrameFlags', 'InvalidArgument', 'Memory',
-    'PeerInfo', 'Plane', 'PlaneLayout', 'Reader', 'ReaderStats', 'Rect', 'WritableFrame', 'Writer', 'directory', 'formats',
-    'list', 'query', 'remove']
+    'BusInfo', 'BusState', 'Color', 'Delivery', 'EndOfStream', 'Format', 'Frame', 'FrameFlags', 'InvalidArgument',
+    'Memory', 'PeerInfo', 'Plane', 'PlaneLayout', 'Reader', 'ReaderStats', 'Rect', 'WritableFrame', 'Writer',
+    '__version__', 'directory', 'formats', 'list', 'query', 'remove']

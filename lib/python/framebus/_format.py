@@ -45,7 +45,10 @@ class Format:
 
     def __init__(self, name: str | int, width: int, height: int, *, rate: Rate = 0, aspect: Rate = 0,
                  color: Color = Color(), caps: str = '') -> None:
-        info = lib.format_by_name(text('format', name)) if isinstance(name, str) else lib.format_find(number('fourcc', name))
+        if isinstance(name, str):
+            info = lib.format_by_name(text('format', name))
+        else:
+            info = lib.format_find(number('fourcc', name))
         if not info:
             fail(-errno.EINVAL, f'format {name!r} is not in the table: see framebus.formats()')
         self._c = CFormat()
@@ -147,7 +150,8 @@ class Format:
     @property
     def planes(self) -> tuple[PlaneLayout, ...]:
         if self._layouts is None:
-            self._layouts = tuple(plane_layout(self._c, self._info, i) for i in range(self._c.planes))
+            info = self._info
+            self._layouts = tuple(plane_layout(self._c, info, i) for i in range(self._c.planes)) if info else ()
         return self._layouts
 
     @property
@@ -199,10 +203,9 @@ def plane_layout(c: CFormat, info: CFormatInfo, plane: int) -> PlaneLayout:
     item = 1 if info.depth == 8 else group.bytes if info.planes == 1 and group.bytes <= 4 else 2
     components = group.bytes // group.pixels // item
     order = '|' if item == 1 else '>' if c.fourcc & BIG_ENDIAN else '<'
-    shape, strides = (rows, row_bytes // item // components), (stride, item * components)
-    if components > 1:
-        shape, strides = (*shape, components), (*strides, item)
-    return PlaneLayout(offset, shape, strides, f'{order}u{item}', nbytes)
+    shape, strides = (rows, row_bytes // item // components, components), (stride, item * components, item)
+    dimensions = 3 if components > 1 else 2
+    return PlaneLayout(offset, shape[:dimensions], strides[:dimensions], f'{order}u{item}', nbytes)
 
 
 def formats() -> Iterator[str]:

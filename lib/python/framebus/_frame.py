@@ -2,8 +2,8 @@
 """Frames, and who keeps their memory.
 
 A *hold* is the library's claim or lend of one slot. Whatever looks into the slot has a reference to its hold: the frame
-until it is released, each plane, memoryview and array as long as it lives. The slot is given back with the last of them.
-So no view ever shows another frame's bytes, or memory that is gone; one that is kept for ever costs a slot.
+until it is released, each plane, memoryview and array as long as it lives. The slot is given back with the last of
+them. So no view ever shows another frame's bytes, or memory that is gone; one that is kept for ever costs a slot.
 """
 from __future__ import annotations
 
@@ -262,7 +262,7 @@ class BaseFrame:
     def meta(self) -> list[tuple[str, bytes]]:
         """All blocks of metadata, as (tag of four characters, copy of the bytes)."""
         hold = self._held()
-        found = []
+        found: list[tuple[str, bytes]] = []
         tag, size = ctypes.c_uint32(), ctypes.c_size_t()
         while data := lib.frame_meta_at(hold.frame, len(found), tag, size):
             found.append((tag.value.to_bytes(4, 'little').decode('latin-1'), ctypes.string_at(data, size.value)))
@@ -272,8 +272,8 @@ class BaseFrame:
         """A plane as a DLPack capsule, for torch.utils.dlpack.from_dlpack() and the like. **Danger**: a capsule cannot
         say that it is read-only, and writing to a reader's frame kills the process (SIGSEGV). Needs NumPy.
 
-        Never done unasked; NumPy itself refuses it for read-only arrays. The capsule, and then what is made of it, holds
-        the frame's slot.
+        Never done unasked; NumPy itself refuses it for read-only arrays. The capsule, and then what is made of it,
+        holds the frame's slot.
         """
         layouts = self._format.planes
         if not layouts:
@@ -307,7 +307,7 @@ class Frame(BaseFrame):
     """A frame that a reader holds, read-only, unchanged until it is released.
 
     It is released by release(), at the end of a `with` block, when iteration goes on to the next, or when nobody refers
-    to it any more. Views taken of it live on: see the module's notes on holds in docs/python.md.
+    to it any more. Views taken of it live on, and hold the frame's slot.
     """
 
     @property

@@ -69,12 +69,9 @@ class Handle:
         """Leaves the bus. Frames and views that are still held stay valid. Any thread; may be repeated."""
         with self._lock:
             handle, self._handle = self._handle, None
-            now = handle is not None and self._calls == 0
-        if now:
+            busy = self._calls > 0
+        if handle is not None and not busy:
             self._close(handle)
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def __del__(self) -> None:
         if getattr(self, '_handle', None) is not None:

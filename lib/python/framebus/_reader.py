@@ -83,9 +83,9 @@ class Reader(Handle):
     def next(self, timeout: float | None = None) -> Frame:
         """The next frame, which is released when it, and every view of it, is let go of.
 
-        TimeoutError after `timeout` seconds (0: do not wait; None: for ever). EndOfStream: the stream has ended; calling
-        again waits for the writer's next one. BrokenPipeError: the writer is gone. ConnectionAbortedError: it threw
-        this reader out. OSError with errno EBUSY: all of the quota is held.
+        TimeoutError after `timeout` seconds (0: do not wait; None: for ever). EndOfStream: the stream has ended;
+        calling again waits for the writer's next one. BrokenPipeError: the writer is gone. ConnectionAbortedError: it
+        threw this reader out. OSError with errno EBUSY: all of the quota is held.
         """
         end = None if timeout is None else time.monotonic() + nanoseconds('timeout', timeout) / 1e9
         frame = self._take(min(self._spin, nanoseconds('timeout', timeout)) if timeout is not None else self._spin)
@@ -117,8 +117,8 @@ class Reader(Handle):
         self._awaited = True
         try:
             while True:
-                readable = loop.create_future()
-                loop.add_reader(fd, lambda: readable.done() or readable.set_result(None))
+                readable: asyncio.Future[None] = loop.create_future()
+                loop.add_reader(fd, wake, readable)
                 try:
                     await readable
                 finally:
@@ -175,8 +175,8 @@ class Reader(Handle):
 
     def _explain(self, result: int) -> None:
         if result == -errno.EBUSY:
-            fail(result, f'all {self._stats().quota} frames of the quota of bus "{self.name}" are held, by frames or by '
-                         'arrays and memoryviews of them: copy what you keep, or open the reader with a larger quota')
+            fail(result, f'all {self._stats().quota} frames of the quota of bus "{self.name}" are held, by frames or '
+                         'by arrays and memoryviews of them: copy what you keep, or open it with a larger quota')
         fail(result)
 
     def _late(self, timeout: float | None) -> TimeoutError:
@@ -220,8 +220,16 @@ class Reader(Handle):
     def __enter__(self) -> Reader:
         return self
 
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     async def __aenter__(self) -> Reader:
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self.close()
+
+
+def wake(waiting: asyncio.Future[None]) -> None:
+    if not waiting.done():
+        waiting.set_result(None)

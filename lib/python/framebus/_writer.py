@@ -48,10 +48,11 @@ class Writer(Handle):
     child calls raise ChildProcessError.
     """
 
-    def __init__(self, name: str | os.PathLike[str], format: Format | None = None, *, memory: Memory | str = Memory.MEMFD,
-                 history: int = 0, max_slots: int = 0, max_lends: int = 0, access_mode: int = 0, group: str | int = '',
-                 lossless: bool = False, lossless_timeout: float | None = 1, huge_pages: bool = False,
-                 locked: bool = False, label: str | None = None) -> None:
+    def __init__(self, name: str | os.PathLike[str], format: Format | None = None, *,
+                 memory: Memory | str = Memory.MEMFD, history: int = 0, max_slots: int = 0, max_lends: int = 0,
+                 access_mode: int = 0, group: str | int = '', lossless: bool = False,
+                 lossless_timeout: float | None = 1, huge_pages: bool = False, locked: bool = False,
+                 label: str | None = None) -> None:
         super().__init__(name, label)
         self._loop: asyncio.AbstractEventLoop | None = None  # serves readers for us
         options = CWriterOptions(
@@ -91,7 +92,7 @@ class Writer(Handle):
         self._call(lambda handle: check(lib.writer_publish(handle, slot)))
 
     def write(self, data: Any) -> WritableFrame:
-        """Copies a picture (an array of the shape of frame().array) or a payload (bytes) into a slot and publishes it."""
+        """Publishes a copy of a picture, an array of the shape of frame().array, or of a payload, bytes."""
         payload = None if self.format and self.format.fourcc else memoryview(data).cast('B')
         with self.frame(payload.nbytes if payload else 0) as frame:
             if payload:
