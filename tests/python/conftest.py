@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+import contextlib
 import os
 import pathlib
 import sys
@@ -48,8 +49,9 @@ def served():
         stop = threading.Event()
 
         def run():
-            while not stop.is_set():
-                writer.serve(0.01)
+            with contextlib.suppress(ValueError):  # it is closed
+                while not stop.is_set():
+                    writer.serve(0.01)
         thread = threading.Thread(target=run)
         thread.start()
         stops.append((stop, thread))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import enum
 import os
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from ._format import Format
 from ._library import CBusInfo, RemovedHandler, check, lib, text
@@ -68,13 +68,21 @@ class BusInfo(NamedTuple):
     readers: tuple[PeerInfo, ...]
 
 
+Kind = TypeVar('Kind', bound=enum.IntEnum)
+
+
+def known(kind: type[Kind], value: int) -> Kind:
+    """A member; of what another process says and we do not know, the first."""
+    return kind(value) if value in set(kind) else kind(0)
+
+
 def bus_info(c: CBusInfo) -> BusInfo:
     readers = tuple(
-        PeerInfo(r.pid, r.uid, readable(r.label), Delivery(r.delivery), r.quota, r.held, r.taken, r.missed)
+        PeerInfo(r.pid, r.uid, r.label.decode(), known(Delivery, r.delivery), r.quota, r.held, r.taken, r.missed)
         for r in c.reader[:c.readers])
     return BusInfo(
-        os.fsdecode(c.name), os.fsdecode(c.path), BusState(c.state), c.pid, c.uid, readable(c.label),
-        Format._from_c(c.format) if c.has_format else None, c.lossless, Memory(c.memory), c.history, c.max_slots,
+        os.fsdecode(c.name), os.fsdecode(c.path), BusState(c.state), c.pid, c.uid, c.label.decode(),
+        Format._from_c(c.format) if c.has_format else None, c.lossless, known(Memory, c.memory), c.history, c.max_slots,
         c.max_lends, c.lent, c.slots_used, c.memory_bytes, c.published, c.evicted, c.last_publish_ns,
         c.rate_mhz / 1000, readers)
 
@@ -85,10 +93,6 @@ def take_infos(infos: ctypes._Pointer[CBusInfo], count: int) -> list[BusInfo]:
         return [bus_info(c) for c in infos[:count]]
     finally:
         lib.info_free(infos, count)
-
-
-def readable(label: bytes) -> str:
-    return label.decode(errors='replace')
 
 
 def list_buses() -> list[BusInfo]:
