@@ -85,7 +85,8 @@ def test_an_odd_width_is_seen_to_the_end_of_its_last_group():
 
 
 def test_a_format_tells_its_fields():
-    form = Format('NV12', 1920, 1080, rate=(30000, 1001), aspect=Fraction(4, 3), color=framebus.Color(1, 1, 1, 2), caps='x/y')
+    form = Format('NV12', 1920, 1080, rate=(30000, 1001), aspect=Fraction(4, 3), color=framebus.Color(1, 1, 1, 2),
+                  caps='x/y')
     assert (form.name, form.drm, form.width, form.height, form.depth) == ('NV12', 'NV12', 1920, 1080, 8)
     assert (form.rate, form.aspect, form.caps) == (Fraction(30000, 1001), Fraction(4, 3), 'x/y')
     assert form.color == (1, 1, 1, 2) and form.color.range == 2
@@ -105,8 +106,8 @@ def test_equal_formats_are_equal():
 
 
 @pytest.mark.parametrize('rate, exact', [
-    (30, Fraction(30)), (29.97, Fraction(2997, 100)), (59.94005994, Fraction(60000, 1001)), ('24000/1001', Fraction(24000, 1001)),
-    (Fraction(1, 2), Fraction(1, 2)), (0, Fraction(0))])
+    (30, Fraction(30)), (29.97, Fraction(2997, 100)), (59.94005994, Fraction(60000, 1001)),
+    ('24000/1001', Fraction(24000, 1001)), (Fraction(1, 2), Fraction(1, 2)), (0, Fraction(0))])
 def test_rates(rate, exact):
     assert Format('BGR', 8, 8, rate=rate).rate == exact
 

@@ -5,6 +5,7 @@ import errno
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -19,7 +20,8 @@ STRUCTS = [kind for kind in vars(_library).values() if isinstance(kind, type) an
 
 
 def run(code, **env):
-    return subprocess.run([sys.executable, '-c', code], env={**os.environ, **env}, capture_output=True, text=True, timeout=60)
+    return subprocess.run([sys.executable, '-c', code], env={**os.environ, **env}, capture_output=True, text=True,
+                          timeout=60)
 
 
 def c_name(kind):
@@ -48,7 +50,6 @@ def test_structs_are_those_of_the_header(tmp_path):
 
 
 def test_every_function_of_the_header_is_known_or_left_out_on_purpose():
-    import re
     header = (ROOT / 'lib' / 'include' / 'framebus.h').read_text()
     names = set(re.findall(r'^FRAMEBUS_API[^;(]*?framebus_(\w+)\(', header, re.MULTILINE))
     assert set(_library.FUNCTIONS) <= names

@@ -72,7 +72,8 @@ def test_opencv_draws_into_the_slot(bus_dir, served):
         with framebus.Reader('cam0') as reader:
             with writer.frame() as frame:
                 frame.array[:] = 0
-                assert cv2.rectangle(frame.array, (10, 10), (20, 20), (1, 2, 3), -1).ctypes.data == frame.planes[0].address
+                drawn = cv2.rectangle(frame.array, (10, 10), (20, 20), (1, 2, 3), -1)
+                assert drawn.ctypes.data == frame.planes[0].address
             with reader.next(10) as got:
                 assert got.array[15, 15].tolist() == [1, 2, 3] and got.array[30, 30].tolist() == [0, 0, 0]
                 assert got.array.strides == (188, 3, 1)
@@ -134,7 +135,8 @@ def test_a_released_frame_shows_nothing(reader):
 @pytest.mark.parametrize('look', [
     lambda frame: frame.array, lambda frame: frame.array[10:20, ::2], lambda frame: frame.payload,
     lambda frame: frame.payload[100:200], lambda frame: frame.planes[0].data, lambda frame: memoryview(frame.array),
-    lambda frame: numpy.asarray(frame.planes[0]), lambda frame: numpy.frombuffer(frame.payload, 'u1').reshape(48, -1)[3:]],
+    lambda frame: numpy.asarray(frame.planes[0]),
+    lambda frame: numpy.frombuffer(frame.payload, 'u1').reshape(48, -1)[3:]],
     ids=['array', 'slice', 'payload', 'part', 'data', 'memoryview', 'interface', 'frombuffer'])
 def test_a_view_keeps_its_frame_whole(reader, look):
     frame = reader.next(10)

@@ -31,7 +31,8 @@ def test_iteration(writer):
             assert frame.missed == 0 or len(numbers) > 1
             if len(numbers) == 10:
                 process.stop()
-        assert reader.stats.delivered == len(numbers) and reader.stats.missed == numbers[-1] + 1 - numbers[0] - len(numbers)
+        assert reader.stats.delivered == len(numbers)
+        assert reader.stats.missed == numbers[-1] + 1 - numbers[0] - len(numbers)
     assert numbers == sorted(set(numbers))
     assert process.returncode == 0
 

@@ -157,7 +157,9 @@ def test_a_view_outlives_its_writer(bus):
         array[:] = 7
     writer.close()
     assert (array == 7).all()
-    lent = framebus.Writer('cam0', Format('BGR', 8, 8)).frame()
+    other = bus()
+    lent = other.frame()
+    other.close()
     lent.array[:] = 3
     with pytest.raises(ValueError, match='closed'):
         lent.publish()
@@ -245,8 +247,8 @@ with framebus.Writer('cam0', framebus.Format('GRAY8', 4, 4)) as writer:
 
 
 def test_a_stream_can_begin_anew(bus):
-    writer = bus()
-    with framebus.Reader('cam0') as reader:
+    writer = bus(lossless=True)  # another reader may miss a whole short stream
+    with framebus.Reader('cam0', delivery='lossless') as reader:
         for _ in range(2):
             writer.write(numpy.zeros((48, 64, 3)))
             writer.end()
@@ -318,5 +320,4 @@ def test_another_thread_may_close_while_a_lossless_writer_waits(bus):
         writer.close()
         thread.join(10)
         assert not thread.is_alive()
-        if not isinstance(told[0], ValueError):
-            assert told[0].errno == errno.ESTALE
+        assert isinstance(told[0], ValueError) or told[0].errno == errno.ECANCELED

@@ -243,10 +243,11 @@ class BaseFrame:
 
         A payload is an array of bytes. TypeError for the others: use planes.
         """
-        hold, layouts = self._held(), self._format.planes
+        layouts = self._format.planes
         if len(layouts) > 1:
             raise TypeError(f'{self._format.name} has {len(layouts)} planes: use frame.planes[i].array')
-        layout = layouts[0] if layouts else PlaneLayout(0, (self._room(),), (1,), '|u1', self._room())
+        hold, room = self._held(), self._room()
+        layout = layouts[0] if layouts else PlaneLayout(0, (room,), (1,), '|u1', room)
         return Plane(hold, layout, self._writable).array
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> numpy.ndarray:
@@ -370,9 +371,8 @@ class WritableFrame(BaseFrame):
     def publish(self) -> None:
         """Every reader has it now; sequence and publish_ns are set. Arrays that were taken of it become read-only; what
         was derived from them before does not, and must not be written to. Never blocks."""
-        hold = self._held()
-        self._publish(hold.frame)
-        hold.freeze()
+        self._publish(self._held().frame)  # no variable of ours is in a traceback, to hold the slot
+        self._held().freeze()
         self._let_go()
 
     def cancel(self) -> None:

@@ -20,8 +20,6 @@ handles: weakref.WeakSet[Handle] = weakref.WeakSet()
 
 class Handle:
     """A struct of the library that threads may call on and close at the same time."""
-    _close: Callable[[int], None]  # the library's
-
     def __init__(self, name: str | os.PathLike[str], label: str | None) -> None:
         self._handle: int | None = None
         self._lock = threading.Lock()
@@ -52,6 +50,9 @@ class Handle:
                 last = self._handle is None and self._calls == 0
             if last:
                 self._close(handle)
+
+    def _close(self, handle: int) -> None:
+        raise NotImplementedError
 
     def _format_of(self, c: CFrame) -> Format:
         """The same object for all frames that have the same format."""

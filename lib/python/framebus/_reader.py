@@ -63,7 +63,8 @@ class Reader(Handle):
                                  label=self._label, spin_ns=self._spin)
         self._open(text('name', name), options, nanoseconds('wait', wait))
 
-    _close = lib.reader_close
+    def _close(self, handle: int) -> None:
+        lib.reader_close(handle)
 
     def _open(self, name: bytes, options: CReaderOptions, wait: int) -> None:
         """In slices, so that Ctrl-C is obeyed."""

@@ -44,8 +44,8 @@ class Writer(Handle):
     locked            keep the memory from being swapped out
     label             shown to people; the program's name if not given
 
-    Threads: all calls may come from any thread at once. After fork() a writer is the parent's: in the
-    child calls raise ChildProcessError.
+    Threads: all calls may come from any thread at once; close() ends the wait of others (errno ECANCELED). After
+    fork() a writer is the parent's: in the child calls raise ChildProcessError.
     """
 
     def __init__(self, name: str | os.PathLike[str], format: Format | None = None, *,
@@ -63,11 +63,24 @@ class Writer(Handle):
             lossless_timeout_ns=nanoseconds('lossless_timeout', lossless_timeout) or 1,
             label=self._label)
         handle = ctypes.c_void_p()
-        check(lib.writer_open(handle, text('name', name), format._c if format else None, options))
+        self._cancel = os.pipe() if lossless else ()  # who waits for readers is woken by it
+        if self._cancel:
+            options.cancel_fd = self._cancel[0]
+        try:
+            check(lib.writer_open(handle, text('name', name), format._c if format else None, options))
+        except BaseException:
+            self._close_cancel()
+            raise
         self._opened(handle)
         self._format = format
 
-    _close = lib.writer_close
+    def _close(self, handle: int) -> None:
+        lib.writer_close(handle)
+        self._close_cancel()
+
+    def _close_cancel(self) -> None:
+        for fd in self._cancel:
+            os.close(fd)
 
     # ---- Frames ----
 
@@ -154,6 +167,8 @@ class Writer(Handle):
         if self._loop is not None:
             self._loop.remove_reader(self.fileno())
             self._loop = None
+        if self._cancel and not self.closed:
+            os.write(self._cancel[1], b'.')
         super().close()
 
     def __enter__(self) -> Writer:
