@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The programs of docs/python.md, README.md and examples/, run as they stand there."""
+import json
 import os
 import pathlib
 import re
@@ -86,6 +87,17 @@ def test_opencv_says_what_it_cannot_show(spawn, writer, screen):
     viewer = spawn(sys.executable, ROOT / 'examples' / 'opencv-view.py', 'cam0', env=screen)
     assert viewer.finish(60) == 1
     assert 'no way to show Y410 320x240' in viewer.err()
+
+
+def test_the_benchmark_leaves_a_complete_result(spawn, tmp_path):
+    process = spawn(sys.executable, ROOT / 'tests' / 'bench' / 'python.py', '--quick', env={'FRAMEBUS_BENCH': str(tmp_path)})
+    assert process.finish(120) == 0
+    result = json.loads((tmp_path / 'python.json').read_text())
+    assert result['quick'] and result['machine']['cpus'] >= 1
+    assert len(result['rows']) == 12
+    for row in result['rows']:
+        assert 0 < row['p50'] <= row['p90'] <= row['p99'] and row['samples'] == 5
+        assert row['contestant'] in process.out() and row['case'] in process.out()
 
 
 # A black picture with a white square that moves.

@@ -1,0 +1,168 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""From one Python process into another: what it takes until a frame is a NumPy array.
+
+The writer is a process of its own. For each sample it is asked for a frame through a pipe; the time runs from just before
+it publishes, or sends, to the array being there in this process. Contestants take turns.
+
+  view           frame.array: the frame itself
+  copy           frame.array.copy()
+  Pipe           send_bytes() and recv_bytes() of multiprocessing.Pipe, what multiprocessing.Queue is made of
+  SharedMemory   a multiprocessing.shared_memory block that the writer has filled, which it says by a pipe; the reader
+                 copies, since nothing there keeps the writer from going on
+
+python.py [--quick]
+"""
+import json
+import multiprocessing
+import os
+import pathlib
+import sys
+import tempfile
+import time
+from multiprocessing import shared_memory
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get('FRAMEBUS_BUILD', ROOT / 'build'))
+LIBRARY = BUILD / 'lib' / 'libframebus.so.0'
+SIZES = {'GRAY8 640x480': ('GRAY8', 640, 480), 'BGR 1920x1080': ('BGR', 1920, 1080), 'BGR 3840x2160': ('BGR', 3840, 2160)}
+CONTESTANTS = ('view', 'copy', 'Pipe', 'SharedMemory')
+WARM_UP = 3
+REFERENCE = 'copy'
+AIMS = {'view': 0.5}  # times the reference, where a frame is large
+
+
+def write(pipe, memory_name, form):
+    """The writer's process: one frame for each request, until the pipe is closed."""
+    import framebus
+    import numpy
+    memory = shared_memory.SharedMemory(memory_name)
+    with framebus.Writer('bench', framebus.Format(*form)) as writer:
+        with writer.frame() as frame:
+            picture = numpy.zeros_like(frame.array)
+        shared = numpy.ndarray(picture.shape, picture.dtype, memory.buf)
+        pipe.send('ready')
+        while True:
+            while not pipe.poll():
+                writer.serve(0.001)
+            wanted = pipe.recv()
+            if wanted in ('view', 'copy'):
+                with writer.frame() as frame:
+                    frame.array[:] = picture
+                    began = time.monotonic_ns()
+                pipe.send(began)
+            elif wanted == 'Pipe':
+                began = time.monotonic_ns()
+                pipe.send_bytes(memoryview(picture).cast('B'))
+                pipe.send(began)
+            elif wanted == 'SharedMemory':
+                shared[:] = picture
+                pipe.send(time.monotonic_ns())
+            else:
+                break
+        del shared
+    memory.close()
+
+
+def sample(contestant, reader, pipe, shared):
+    """Microseconds from the writer's frame to an array here."""
+    import numpy
+    pipe.send(contestant)
+    if contestant == 'Pipe':
+        array = numpy.frombuffer(pipe.recv_bytes(), shared.dtype).reshape(shared.shape)
+    elif contestant == 'SharedMemory':
+        began = pipe.recv()
+        array = shared.copy()
+        return (time.monotonic_ns() - began) / 1000, array
+    else:
+        with reader.next() as frame:
+            array = frame.array if contestant == 'view' else frame.array.copy()
+    ended = time.monotonic_ns()
+    return (ended - pipe.recv()) / 1000, array
+
+
+def measure(case, form, count):
+    import framebus
+    import numpy
+    size = framebus.Format(*form)
+    shape = size.planes[0].shape
+    ours, theirs = multiprocessing.Pipe()
+    memory = shared_memory.SharedMemory(create=True, size=size.size)
+    process = multiprocessing.get_context('spawn').Process(target=write, args=(theirs, memory.name, form))
+    process.start()
+    times = {contestant: [] for contestant in CONTESTANTS}
+    try:
+        ours.recv()
+        shared = numpy.ndarray(shape, 'u1', memory.buf)
+        with framebus.Reader('bench', wait=10) as reader:
+            reader.next(10).release()  # the one that the writer began with
+            for index in range(count + WARM_UP):
+                for contestant in CONTESTANTS:
+                    taken, array = sample(contestant, reader, ours, shared)
+                    assert array.shape == shape
+                    if index >= WARM_UP:
+                        times[contestant].append(taken)
+            del array
+        ours.send('end')
+        process.join(10)
+    finally:
+        process.terminate()
+        process.join()
+        shared = None
+        memory.close()
+        memory.unlink()
+    return rows(case, times, size.size)
+
+
+def rows(case, times, size):
+    reference = sorted(times[REFERENCE])[len(times[REFERENCE]) // 2]
+    for contestant, values in times.items():
+        values.sort()
+        row = {'benchmark': 'python', 'case': case, 'contestant': contestant, 'unit': 'us', 'samples': len(values)}
+        for p in (50, 90, 99):
+            row[f'p{p}'] = round(values[int(p / 100 * (len(values) - 1) + 0.5)], 1)
+        row.update(ratio=round(row['p50'] / reference, 3), reference=REFERENCE)
+        if contestant in AIMS and size > 10**6:
+            row.update(aim=f'ratio <= {AIMS[contestant]}', met=row['ratio'] <= AIMS[contestant])
+        yield row
+
+
+def machine():
+    lines = pathlib.Path('/proc/cpuinfo').read_text().splitlines()
+    cpu = next((line.partition(':')[2].strip() for line in lines if line.startswith('model name')), '?')
+    return {'cpu': cpu, 'cpus': os.cpu_count(), 'kernel': os.uname().release, 'load': round(os.getloadavg()[0], 2)}
+
+
+def main():
+    if sys.argv[1:] not in ([], ['--quick']):
+        print(f'python.py: there is no option {sys.argv[1]}', file=sys.stderr)
+        return 2
+    quick = bool(sys.argv[1:])
+    os.environ['FRAMEBUS_LIBRARY'] = str(LIBRARY)
+    os.environ['PYTHONPATH'] = str(ROOT / 'lib' / 'python')
+    sys.path.insert(0, os.environ['PYTHONPATH'])
+    try:
+        import framebus  # noqa: F401
+        import numpy  # noqa: F401
+    except ImportError as error:
+        print(f'python.py: {error}', file=sys.stderr)
+        return 77
+    found, before = [], machine()
+    with tempfile.TemporaryDirectory(prefix='fb-') as directory:
+        os.environ['FRAMEBUS_DIR'] = directory
+        for case, form in SIZES.items():
+            print(f'\n{case + ", us":<30}{"p50":>10}{"p90":>10}{"p99":>10}{"samples":>9}{"ratio":>8}', flush=True)
+            for row in measure(case, form, 5 if quick else 500):
+                found.append(row)
+                aim = f'  {row["aim"]}: {"met" if row["met"] else "NOT met"}' if 'aim' in row else ''
+                print(f'  {row["contestant"]:<28}{row["p50"]:10.1f}{row["p90"]:10.1f}{row["p99"]:10.1f}'
+                      f'{row["samples"]:9}{row["ratio"]:8.3f}{aim}', flush=True)
+    target = pathlib.Path(os.environ.get('FRAMEBUS_BENCH', '.')) / 'python.json'
+    partial = target.with_suffix('.tmp')
+    partial.write_text(json.dumps({'benchmark': 'python', 'quick': quick, 'machine': before, 'rows': found}, indent=1) + '\n')
+    partial.rename(target)
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
