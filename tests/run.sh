@@ -167,7 +167,7 @@ if [ $install = yes ]; then
 fi
 
 say 'gcc: build'
-everything=(-Dtests=enabled -Dgst=enabled -Dviewer=enabled -Dtools=enabled -Dexamples=true)
+everything=(-Dtests=enabled -Dgst=enabled -Dviewer=enabled -Dtools=enabled -Dpython=enabled -Dexamples=true)
 if CC=gcc check 'builds with gcc without a warning' compile main -Dwerror=true "${everything[@]}"; then
     say 'gcc: all suites'
     suites main

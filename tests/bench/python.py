@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 """From one Python process into another: what it takes until a frame is a NumPy array.
 
-The writer is a process of its own. For each sample it is asked for a frame through a pipe; the time runs from just before
-it publishes, or sends, to the array being there in this process. Contestants take turns.
+The writer is a process of its own. For each sample it is asked for a frame through a pipe; the time runs from just
+before it publishes, or sends, to the array being there in this process. Contestants take turns.
 
   view           frame.array: the frame itself
   copy           frame.array.copy()
@@ -25,7 +25,8 @@ from multiprocessing import shared_memory
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get('FRAMEBUS_BUILD', ROOT / 'build'))
 LIBRARY = BUILD / 'lib' / 'libframebus.so.0'
-SIZES = {'GRAY8 640x480': ('GRAY8', 640, 480), 'BGR 1920x1080': ('BGR', 1920, 1080), 'BGR 3840x2160': ('BGR', 3840, 2160)}
+SIZES = {'GRAY8 640x480': ('GRAY8', 640, 480), 'BGR 1920x1080': ('BGR', 1920, 1080),
+         'BGR 3840x2160': ('BGR', 3840, 2160)}
 CONTESTANTS = ('view', 'copy', 'Pipe', 'SharedMemory')
 WARM_UP = 3
 REFERENCE = 'copy'
@@ -159,7 +160,8 @@ def main():
                       f'{row["samples"]:9}{row["ratio"]:8.3f}{aim}', flush=True)
     target = pathlib.Path(os.environ.get('FRAMEBUS_BENCH', '.')) / 'python.json'
     partial = target.with_suffix('.tmp')
-    partial.write_text(json.dumps({'benchmark': 'python', 'quick': quick, 'machine': before, 'rows': found}, indent=1) + '\n')
+    result = {'benchmark': 'python', 'quick': quick, 'machine': before, 'rows': found}
+    partial.write_text(json.dumps(result, indent=1) + '\n')
     partial.rename(target)
     return 0
 

@@ -84,6 +84,7 @@ def test_timeouts_and_cancelling(python):
                 await task
             with pytest.raises(TimeoutError):
                 await reader.receive(0)
+            assert not asyncio.get_running_loop().remove_reader(reader)  # none is left behind
     run(read())
 
 
@@ -111,7 +112,8 @@ def test_an_idle_writer_is_served_by_the_loop(peer):
                 await asyncio.sleep(0.01)
             while reader.running():
                 await asyncio.sleep(0.01)
-        assert writer.closed
+            fd = writer.fileno()
+        assert writer.closed and not asyncio.get_running_loop().remove_reader(fd)
         return reader
     reader = run(write())
     assert reader.returncode == 0

@@ -90,7 +90,8 @@ def test_opencv_says_what_it_cannot_show(spawn, writer, screen):
 
 
 def test_the_benchmark_leaves_a_complete_result(spawn, tmp_path):
-    process = spawn(sys.executable, ROOT / 'tests' / 'bench' / 'python.py', '--quick', env={'FRAMEBUS_BENCH': str(tmp_path)})
+    process = spawn(sys.executable, ROOT / 'tests' / 'bench' / 'python.py', '--quick',
+                    env={'FRAMEBUS_BENCH': str(tmp_path)})
     assert process.finish(120) == 0
     result = json.loads((tmp_path / 'python.json').read_text())
     assert result['quick'] and result['machine']['cpus'] >= 1

@@ -12,7 +12,7 @@ import sys
 
 import framebus
 import pytest
-from framebus import _library
+from framebus import _bus, _library
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 STRUCTS = [kind for kind in vars(_library).values() if isinstance(kind, type) and issubclass(kind, ctypes.Structure)
@@ -83,6 +83,23 @@ def test_the_loader_finds_it_too(build_dir):
     assert run(code, FRAMEBUS_LIBRARY='', LD_LIBRARY_PATH=str(build_dir / 'lib')).stdout.strip() == framebus.__version__
 
 
+def test_everything_is_installed(build_dir, tmp_path):
+    subprocess.run(['meson', 'install', '-C', build_dir, '--no-rebuild', '--tags', 'python-runtime', '--destdir',
+                    tmp_path], check=True, capture_output=True)
+    [installed] = tmp_path.glob('**/framebus')
+    names = {path.name for path in installed.iterdir()}
+    assert names == {path.name for path in pathlib.Path(framebus.__file__).parent.iterdir() if path.is_file()}
+    done = run('import framebus; print(framebus.__file__)', PYTHONPATH=str(installed.parent))
+    assert done.stdout.strip() == str(installed / '__init__.py')
+
+
+def test_meson_devenv_finds_it(build_dir):
+    env = {name: value for name, value in os.environ.items() if name not in ('FRAMEBUS_LIBRARY', 'PYTHONPATH')}
+    done = subprocess.run(['meson', 'devenv', '-C', build_dir, sys.executable, '-c', 'import framebus'], env=env,
+                          capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 def test_import_is_light():
     done = run('import sys, framebus; print("numpy" in sys.modules)')
     assert done.stdout.strip() == 'False', done.stderr
@@ -139,6 +156,11 @@ def test_buses_are_listed(writer, bus_dir, wait_for):
         [who] = bus.readers
         assert (who.pid, who.label, who.quota, who.delivery) == (os.getpid(), 'who', 2, framebus.Delivery.LIVE)
     assert framebus.directory() == str(bus_dir)
+
+
+def test_what_a_stranger_says_is_taken_for_something():
+    assert _bus.known(framebus.Memory, 2) is framebus.Memory.SYSV
+    assert _bus.known(framebus.Memory, 99) is framebus.Memory.MEMFD
 
 
 def test_what_a_killed_writer_left_is_removed(writer, bus_dir, wait_for):

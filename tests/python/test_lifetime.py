@@ -273,8 +273,11 @@ def test_a_forked_child_survives_what_it_inherits(reader):
     array, kept = frame.array, other.payload
     frame.release()
     told = os.pipe()
+    lock = reader._lock
+    lock.acquire()  # as if another thread were in a call just now
     pid = os.fork()
     if pid == 0:
+        signal.alarm(30)
         try:
             facts = [array.any(), any(kept), other.array.any(), any(any(data) for _, data in other.meta)]
             for call in (lambda: reader.next(0), reader.fileno):
@@ -289,6 +292,7 @@ def test_a_forked_child_survives_what_it_inherits(reader):
             os.write(told[1], repr(facts).encode())
         finally:
             os._exit(0)
+    lock.release()
     os.close(told[1])
     with open(told[0]) as pipe:
         assert pipe.read() == repr([numpy.bool_(False), False, numpy.bool_(False), False])

@@ -246,8 +246,8 @@ def test_ctrl_c_ends_every_wait(python):
 def tick(*_):
     print("waits")
 signal.signal(signal.SIGALRM, tick)
-signal.setitimer(signal.ITIMER_REAL, 0.2, 0.2)
 try:
+    signal.setitimer(signal.ITIMER_REAL, 0.3)
     {code}
 except KeyboardInterrupt:
     sys.exit(7)

@@ -69,7 +69,7 @@ def test_a_c_reader_sees_every_byte_and_field(bus, c_reader):
 
 def test_payloads(bus, c_reader):
     writer = bus(Format.payload('image/jpeg', 100), lossless=True)
-    reader = c_reader(4)
+    reader = c_reader(5)
     data = [b'abc', bytes(range(256)) * 40, b'\xff' * 100]
     writer.write(data[0])
     with writer.frame(len(data[1])) as frame:  # more than the slots had room for
@@ -80,7 +80,8 @@ def test_payloads(bus, c_reader):
         frame.size = 100
         assert frame.array.shape == (100,)
     writer.write(numpy.arange(6, dtype='<u2'))
-    data.append(numpy.arange(6, dtype='<u2').tobytes())
+    writer.write(b'')
+    data += [numpy.arange(6, dtype='<u2').tobytes(), b'']
     assert reader.finish() == 0
     told = re.findall(r'image/jpeg, sequence (\d), size (\d+), sum (\d+)', reader.out())
     assert told == [(str(i), str(len(one)), str(weighed(one))) for i, one in enumerate(data)]

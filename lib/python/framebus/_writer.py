@@ -106,12 +106,13 @@ class Writer(Handle):
 
     def write(self, data: Any) -> WritableFrame:
         """Publishes a copy of a picture, an array of the shape of frame().array, or of a payload, bytes."""
-        payload = None if self.format and self.format.fourcc else memoryview(data).cast('B')
-        with self.frame(payload.nbytes if payload else 0) as frame:
-            if payload:
-                frame.payload[:] = payload
-            else:
+        if self.format and self.format.fourcc:
+            with self.frame() as frame:
                 frame.array[:] = data
+        else:
+            payload = memoryview(data).cast('B')
+            with self.frame(payload.nbytes) as frame:
+                frame.payload[:payload.nbytes] = payload
         return frame
 
     @property
