@@ -10,9 +10,7 @@
 #include "command.h"
 
 static const struct command *const commands[] = {
-    &command_ls,
-    &command_info,
-    &command_rm,
+    &command_ls, &command_info, &command_rm, &command_send, &command_recv,
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
