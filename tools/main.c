@@ -10,7 +10,7 @@
 #include "command.h"
 
 static const struct command *const commands[] = {
-    &command_ls, &command_info, &command_rm, &command_send, &command_recv,
+    &command_ls, &command_info, &command_rm, &command_send, &command_recv, &command_record, &command_play,
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "arguments.h"
 #include "planar.h"
@@ -216,12 +217,27 @@ static int y4m_read(struct source *source, const struct framebus_frame *frame)
     return input_picture(reader->input, &reader->format, frame, reader->frame++);
 }
 
+/* Only what is a file can: a pipe is not rewound by anybody. */
+static int y4m_rewind(struct source *source)
+{
+    struct reader *reader = (struct reader *)source;
+
+    if (lseek(reader->input->fd, 0, SEEK_SET) < 0) {
+        complain("the file cannot be read again: %s", strerror(errno));
+        return -EIO;
+    }
+    reader->input->from = reader->input->filled = 0;
+    reader->frame = reader->input->total = 0;
+    return 0;
+}
+
 static void y4m_close(struct source *source)
 {
     free(source);
 }
 
-static const struct source_kind y4m_source_kind = {.next = y4m_next, .read = y4m_read, .close = y4m_close};
+static const struct source_kind y4m_source_kind = {
+    .next = y4m_next, .read = y4m_read, .rewind = y4m_rewind, .close = y4m_close};
 
 struct source *y4m_source(struct input *input)
 {
