@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Streams and pictures for the tests of send, recv, record and play."""
 import random
+import struct
 import subprocess
 
 # Every format of the bus's table, with how GStreamer lays out one of its pictures: planes of
@@ -64,3 +65,34 @@ def y4m(tag, sizes, frames=5, width=66, height=50, head='F100:1 Ip A1:1', depth=
 def run(argv, data=b'', limit=60):
     return subprocess.run([str(arg) for arg in argv], input=data, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                           timeout=limit)
+
+
+def parse_fbr(data):
+    """A .fbr file as docs/fbr.md describes it: [(format record without offsets, frame head, meta, bytes)], index."""
+    assert data[:8] == b'\x89FBR\r\n\x1a\n'
+    version, at = struct.unpack_from('<II', data, 8)
+    assert version == 1
+    frames, index, form, form_at, places = [], None, None, None, []
+    while at < len(data):
+        kind, head, size = struct.unpack_from('<4sIQ', data, at)
+        assert size % 8 == 0 and at + size <= len(data)
+        if kind == b'FRMT':
+            form, form_at = data[at + 16:at + head], at
+            caps_bytes, = struct.unpack_from('<I', data, at + 68)
+            form += data[at + head:at + head + caps_bytes]
+        elif kind == b'FRAM':
+            fields = struct.unpack_from('<QQqqqIIIIIIQ', data, at + 16)
+            meta = data[at + head:at + head + fields[6]]
+            start = at + head + fields[6]
+            frames.append((form, fields, meta, data[start:start + fields[11]]))
+            places.append((at, form_at, fields[3]))
+        elif kind == b'INDX':
+            count, = struct.unpack_from('<Q', data, at + 16)
+            index = [struct.unpack_from('<QQq', data, at + head + 24 * i) for i in range(count)]
+            index_at = at
+        elif kind == b'END.':
+            assert at + size == len(data)
+            assert struct.unpack_from('<Q8s', data, at + 16) == (index_at, b'\x89FBR\r\n\x1a\n')
+        at += size
+    assert index is None or index == places
+    return frames, index
