@@ -82,7 +82,10 @@ static bool read_format(struct reader *reader, uint64_t at)
     };
     memcpy(format.stride, head.stride, sizeof(format.stride));
     memcpy(format.offset, head.offset, sizeof(format.offset));
-    if (framebus_format_check(&format) < 0)
+    /* No frame is larger than the file that holds it: who says so wants memory for nothing. */
+    if (!format.fourcc && format.size > reader->size)
+        format.size = reader->size;
+    if (framebus_format_check(&format) < 0 || format.size > reader->size)
         return false;
     reader->format = format;
     reader->format_at = at;

@@ -13,6 +13,9 @@
 
 #define LOOK_NS (50 * GST_MSECOND)
 
+/* What decodebin can make nothing of it keeps without a word. */
+#define STALL_NS INT64_C(8000000000)
+
 struct reader {
     struct source source;
     int interrupts;
@@ -104,6 +107,7 @@ static int take_caps(struct reader *reader, GstCaps *caps)
 static int mkv_next(struct source *source, struct shot *shot)
 {
     struct reader *reader = (struct reader *)source;
+    int64_t began = monotonic_now();
     GstBuffer *buffer;
     int r = 0;
 
@@ -117,6 +121,11 @@ static int mkv_next(struct source *source, struct shot *shot)
             return r;
         if (!reader->sample && gst_app_sink_is_eos(GST_APP_SINK(reader->sink)))
             return 0;
+        if (!reader->sample && monotonic_now() > began + STALL_NS) {
+            complain("the file cannot be played: no picture came out of it for %d s",
+                     (int)(STALL_NS / 1000000000));
+            return -EBADMSG;
+        }
     }
     r = take_caps(reader, gst_sample_get_caps(reader->sample));
     if (r < 0)

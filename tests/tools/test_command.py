@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-COMMANDS = ['ls', 'info', 'rm']
+COMMANDS = ['ls', 'info', 'rm', 'send', 'recv', 'record', 'play']
 
 
 def test_help_lists_every_command_and_where_buses_are(framebus, bus_dir):

@@ -136,7 +136,7 @@ def test_times_flags_and_metadata_are_kept(tool, spawn, record, replay, tmp_path
 def test_frames_come_with_the_times_they_were_recorded_with(tool, spawn, record, tmp_path):
     stream = streams.y4m('mono', 3300, frames=6, head='F10:1 Ip')
     first, second = tmp_path / 'a.fbr', tmp_path / 'b.fbr'
-    recorder = record(first)
+    recorder = record(first, mode=None)
     assert streams.run([tool, 'send', '--readers', '1', 'cam0'], stream).returncode == 0
     assert recorder.finish() == 0
 
@@ -146,7 +146,7 @@ def test_frames_come_with_the_times_they_were_recorded_with(tool, spawn, record,
         return (times[-1] - times[0]) / 1e9
     assert span(first) >= 0.49
     for arguments, least, most in ((['--rate', '4'], span(first) / 4 - 0.02, span(first) * 0.9), ([], span(first) - 0.02, 60)):
-        recorder = record(second, '--force')
+        recorder = record(second, '--force', mode=None)
         assert streams.run([tool, 'play', '--readers', '1', *arguments, first, 'cam0']).returncode == 0
         assert recorder.finish() == 0
         assert least <= span(second) <= most
@@ -197,10 +197,10 @@ def test_hostile_files_are_refused_or_played_but_never_believed(record_stream, t
     record_stream(path, streams.y4m('420jpeg', 24, width=4, height=4, frames=2))
     data = path.read_bytes()
     for at in range(8, len(data), 4):
-        for value in (0, 0x7fffffff, 0xffffffff):
-            path.write_bytes(data[:at] + struct.pack('<I', value)[:len(data) - at] + data[at + 4:])
-            result = streams.run([tool, 'play', '-q', '--fast', path, 'cam0'], limit=30)
-            assert result.returncode in (0, 1), (at, value, result.stderr)
+        value = (0, 0x7fffffff, 0xffffffff)[at // 4 % 3]
+        path.write_bytes(data[:at] + struct.pack('<I', value)[:len(data) - at] + data[at + 4:])
+        result = streams.run([tool, 'play', '-q', '--fast', path, 'cam0'])
+        assert result.returncode in (0, 1), (at, value, result.stderr)
 
 
 def test_a_file_that_is_something_else(tool, tmp_path, bus_dir):
@@ -235,8 +235,8 @@ def test_y4m_refuses_rgb_unless_it_may_convert(record, send, record_stream, tool
 # ---- .mkv ----
 
 MKV = {  # format: bits of the values where not all of the word's are used
-    'NV12': 8, 'NV21': 8, 'YUY2': 8, 'Y444': 8, 'v308': 8, 'P010_10LE': 8, 'I422_10LE': 10, 'Y444_10LE': 10,
-    'P012_LE': 8, 'Y444_12LE': 12, 'GRAY8': 8, 'GRAY16_LE': 8, 'RGB': 8, 'BGRA': 8, 'RGB16': 8, 'r210': 8, 'VUYA': 8,
+    'NV12': 8, 'NV21': 8, 'YUY2': 8, 'P010_10LE': 8, 'Y444_10LE': 10, 'P012_LE': 8, 'GRAY16_LE': 8, 'RGB': 8,
+    'BGRA': 8, 'r210': 8, 'VUYA': 8,
 }
 
 
@@ -261,11 +261,11 @@ def test_mkv_keeps_every_value(gstreamer, record, send, spawn, tool, tmp_path, n
 
 def test_mkv_keeps_times(gstreamer, record, spawn, tool, tmp_path, replay):
     path = tmp_path / 'a.mkv'
-    recorder = record(path)
+    recorder = record(path, mode=None)
     streams.run([tool, 'send', '--readers', '1', 'cam0'], streams.y4m('420jpeg', 4950, frames=6, head='F10:1 Ip'))
     assert recorder.finish(30) == 0
     again = tmp_path / 'b.fbr'
-    recorder = record(again)
+    recorder = record(again, mode=None)
     assert streams.run([tool, 'play', '--readers', '1', path, 'cam0']).returncode == 0
     assert recorder.finish(30) == 0
     times = [fields[3] for _, fields, _, _ in streams.parse_fbr(again.read_bytes())[0]]
