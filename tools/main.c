@@ -33,8 +33,8 @@ static void print_overview(FILE *file)
           "Commands:\n",
           file);
     for (size_t i = 0; i < COMMANDS; i++)
-        fprintf(file, "  %-6s%s\n", commands[i]->name, commands[i]->summary);
-    fputs("  help  explain a command: framebus help COMMAND\n"
+        fprintf(file, "  %-8s%s\n", commands[i]->name, commands[i]->summary);
+    fputs("  help    explain a command: framebus help COMMAND\n"
           "\n"
           "Options:\n"
           "  -h, --help     show this text\n"
