@@ -189,15 +189,17 @@ static void print_summary(const struct recorder *recorder, const char *path)
 
     if (recorder->options->json) {
         struct json_object *object = json_object_new_object();
+        double seconds = (double)(job->last_ns - job->first_ns) / 1e9;
+        char *text = text_of("%.3f", seconds);
 
         json_object_object_add(object, "file", json_object_new_string(path));
         json_object_object_add(object, "frames", json_object_new_uint64(job->frames));
-        json_object_object_add(object, "seconds",
-                               json_object_new_double((double)(job->last_ns - job->first_ns) / 1e9));
+        json_object_object_add(object, "seconds", json_object_new_double_s(seconds, text));
         json_object_object_add(object, "bytes", json_object_new_uint64(job->bytes));
         json_object_object_add(object, "missed", json_object_new_uint64(recorder->missed));
         json_object_object_add(object, "dropped", json_object_new_uint64(recorder->dropped));
         json_object_object_add(object, "shortened", json_object_new_boolean(recorder->shortened));
+        free(text);
         print_json(object);
         fflush(stdout);
     } else if (!recorder->options->quiet) {
