@@ -3,7 +3,6 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <json-c/json.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,9 +10,8 @@
 #include <unistd.h>
 
 #include "arguments.h"
-#include "file.h"
+#include "job.h"
 #include "json.h"
-#include "store.h"
 #include "text.h"
 
 #define NS_PER_S         INT64_C(1000000000)
@@ -28,20 +26,6 @@ struct options {
     bool convert, follow, force, json, lossless, quiet;
 };
 
-/* One file being written, by a thread of its own. */
-struct job {
-    pthread_t thread;
-    struct recording recording;
-    struct store *store;
-    struct parcel **shared; /* what is to be written; NULL: what comes into the store until it is closed */
-    size_t count;
-    pthread_mutex_t lock; /* of what follows */
-    bool running, done;
-    int error;
-    uint64_t frames, bytes;
-    int64_t first_ns, last_ns; /* when they were published */
-};
-
 struct recorder {
     const struct options *options;
     struct framebus_reader *reader;
@@ -51,100 +35,18 @@ struct recorder {
     uint64_t taken, missed, dropped, lost; /* lost: missed or dropped since the frame before */
     int64_t first_ns, shown_ns;
     bool started, shortened; /* memory did not last for all of --last */
-    int ended_by;            /* a signal; 0: none */
-    unsigned saved;
     int status;
 };
 
-/* ---- Writing ---- */
-
-static struct parcel *next_parcel(struct job *job, size_t *at)
-{
-    if (!job->shared)
-        return store_take(job->store);
-    return *at < job->count ? job->shared[(*at)++] : NULL;
-}
-
-static void account(struct job *job, const struct shot *shot, int error)
-{
-    pthread_mutex_lock(&job->lock);
-    job->error = error;
-    if (!error) {
-        if (!job->frames++)
-            job->first_ns = shot->publish_ns;
-        job->last_ns = shot->publish_ns;
-        job->bytes = job->recording.sink->bytes;
-    }
-    pthread_mutex_unlock(&job->lock);
-}
-
-static void *write_file(void *argument)
-{
-    struct job *job = argument;
-    struct sink *sink = job->recording.sink;
-    struct parcel *parcel;
-    int error = 0;
-    size_t at = 0;
-
-    while ((parcel = next_parcel(job, &at))) {
-        if (!error) {
-            error = sink->kind->write(sink, &parcel->shot);
-            account(job, &parcel->shot, error);
-        }
-        store_release(job->store, parcel);
-    }
-    if (!error)
-        error = sink->kind->finish(sink);
-    pthread_mutex_lock(&job->lock);
-    job->error = error;
-    job->bytes = sink->bytes;
-    job->done = true;
-    pthread_mutex_unlock(&job->lock);
-    return NULL;
-}
-
 static int start_job(struct recorder *recorder)
 {
-    struct job *job = &recorder->job;
     const struct options *options = recorder->options;
     int r;
 
-    job->store = recorder->store;
-    job->frames = job->bytes = 0;
-    job->first_ns = job->last_ns = 0;
-    job->done = false;
-    job->error = 0;
-    r = recording_open(&job->recording, options->path, options->force, options->last_ns, options->convert);
-    if (r < 0)
-        return r;
-    r = -pthread_create(&job->thread, NULL, write_file, job);
-    if (r < 0) {
-        complain("no thread can be started: %s", strerror(-r));
-        recording_close(&job->recording);
-        return r;
-    }
-    job->running = true;
-    return 0;
-}
-
-static bool job_failed(struct job *job)
-{
-    bool failed;
-
-    pthread_mutex_lock(&job->lock);
-    failed = job->running && job->error;
-    pthread_mutex_unlock(&job->lock);
-    return failed;
-}
-
-static bool job_done(struct job *job)
-{
-    bool done;
-
-    pthread_mutex_lock(&job->lock);
-    done = job->done;
-    pthread_mutex_unlock(&job->lock);
-    return done;
+    recorder->job.store = recorder->store;
+    r = recording_open(&recorder->job.recording, options->path, options->force, options->last_ns,
+                       options->convert);
+    return r < 0 ? r : job_start(&recorder->job);
 }
 
 /* ---- Telling ---- */
@@ -229,12 +131,8 @@ static void finish_job(struct recorder *recorder)
             _exit(STATUS_FAILED);
         }
     }
-    pthread_join(job->thread, NULL);
-    job->running = false;
-    free(job->shared);
-    job->shared = NULL;
     path = text_of("%s", job->recording.path);
-    if (recording_close(&job->recording) < 0 || job->error)
+    if (job_finish(job) < 0)
         recorder->status = STATUS_FAILED;
     if (!job->frames && !job->error)
         complain("no frame came: nothing is recorded");
@@ -279,9 +177,7 @@ static void save_last(struct recorder *recorder)
         free(recorder->job.shared);
         recorder->job.shared = NULL;
         recorder->status = STATUS_FAILED;
-        return;
     }
-    recorder->saved++;
 }
 
 /* ---- Reading ---- */
@@ -347,8 +243,7 @@ static bool go_on(struct recorder *recorder, int r)
         number = interrupts_take(recorder->interrupts);
         if (number == SIGUSR1 && options->last_ns)
             save_last(recorder);
-        recorder->ended_by = number == SIGUSR1 ? 0 : number;
-        return !recorder->ended_by;
+        return number == SIGUSR1 || !number;
     }
     if (r == -ENODATA)
         return options->follow;

@@ -203,6 +203,22 @@ def test_hostile_files_are_refused_or_played_but_never_believed(record_stream, t
         assert result.returncode in (0, 1), (at, value, result.stderr)
 
 
+def test_numbers_that_cannot_be_are_named(record_stream, tool, tmp_path):
+    path = tmp_path / 'a.fbr'
+    record_stream(path, streams.y4m('420jpeg', 24, width=4, height=4, frames=2))
+    data = path.read_bytes()
+    places = {
+        64 + 56: 4 << 30,  # a picture larger than the file: would be 4 GiB of memory
+        64 + 88: 1 << 40,  # a plane outside of it
+        64 + 128 + 80: 1 << 40,  # a frame larger than its record
+        len(data) - 32 - 48: 8,  # the index points to nowhere
+    }
+    for at, value in places.items():
+        path.write_bytes(data[:at] + struct.pack('<Q', value) + data[at + 8:])
+        result = streams.run([tool, 'play', '--fast', path, 'cam0'])
+        assert result.returncode == 1 and b'frame 0, said to be at byte' in result.stderr, (at, result.stderr)
+
+
 def test_a_file_that_is_something_else(tool, tmp_path, bus_dir):
     for end in ('fbr', 'y4m'):
         path = tmp_path / f'a.{end}'
@@ -484,3 +500,16 @@ def test_nothing_came_nothing_is_left(peer, spawn, tool, tmp_path):
         time.sleep(0.2)
         recorder.stop()
         assert 'no frame came' in recorder.err() and not (tmp_path / 'a.fbr').exists()
+
+
+def test_progress_on_a_terminal_and_only_there(peer, tool, tmp_path):
+    peer('write', 'cam0')
+    terminal, other_side = os.openpty()
+    with subprocess.Popen([tool, 'record', '--for', '1500ms', 'cam0', tmp_path / 'a.fbr'], stderr=other_side) as process:
+        assert process.wait(30) == 0
+    os.close(other_side)
+    text = os.read(terminal, 65536).decode()
+    os.close(terminal)
+    assert re.search(r'\r\x1b\[K0:00:0\d\.\d  \d+ frames  [0-9.]+ MiB  \d+ missed', text)
+    result = streams.run([tool, 'record', '--for', '600ms', 'cam0', tmp_path / 'b.fbr'])
+    assert re.fullmatch(rb'\S*b\.fbr: \d+ frames, 0:00:0\d\.\d, [0-9.]+ MiB; missed \d+, dropped \d+\n', result.stderr)
