@@ -63,8 +63,10 @@ def y4m(tag, sizes, frames=5, width=66, height=50, head='F100:1 Ip A1:1', depth=
 
 
 def run(argv, data=b'', limit=60):
-    return subprocess.run([str(arg) for arg in argv], input=data, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          timeout=limit)
+    result = subprocess.run([str(arg) for arg in argv], input=data, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                            timeout=limit)
+    assert b'Sanitizer' not in result.stderr and b'runtime error' not in result.stderr, result.stderr
+    return result
 
 
 def parse_fbr(data):
