@@ -23,6 +23,7 @@ struct command {
 };
 
 extern const struct command command_ls, command_info, command_rm;
+extern const struct command command_send, command_recv, command_record, command_play;
 
 /*
  * Parses the options of a command: --help, and --json if `json` is not NULL. Leaves optind at the first

@@ -10,11 +10,12 @@
 #include "command.h"
 
 static const struct command *const commands[] = {
-    &command_ls,   &command_info, &command_rm,  &command_test,   &command_check,
-    &command_hz,   &command_mon,  &command_top, &command_doctor,
+    &command_ls,    &command_info, &command_mon,    &command_top,  &command_hz, &command_test,
+    &command_check,
 #ifdef HAVE_PIXELS
     &command_snap,
 #endif
+    &command_send,  &command_recv, &command_record, &command_play, &command_rm, &command_doctor,
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))

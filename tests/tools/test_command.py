@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-COMMANDS = ['ls', 'info', 'rm', 'test', 'check', 'hz', 'mon', 'top', 'snap', 'doctor']
+COMMANDS = ['ls', 'info', 'mon', 'top', 'hz', 'test', 'check', 'snap', 'send', 'recv', 'record', 'play', 'rm', 'doctor']
 
 
 def test_help_lists_every_command_and_where_buses_are(framebus, bus_dir):
