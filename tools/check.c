@@ -16,7 +16,8 @@
 #include "text.h"
 #include "values.h"
 
-#define STATUS_NOTHING 3 /* there was nothing to judge */
+#define STATUS_NOTHING 3              /* there was nothing to judge */
+#define FIRST_FRAME    (2 * NS_PER_S) /* is waited for so long at the least */
 
 enum condition_name {
     COME,
@@ -131,7 +132,7 @@ static void judge_picture(struct check *check)
 static int look(struct check *check, struct framebus_reader *reader)
 {
     struct observer *seen = &check->seen;
-    int64_t end = now_ns() + check->duration_ns, now;
+    int64_t end = now_ns() + (check->duration_ns > FIRST_FRAME ? check->duration_ns : FIRST_FRAME), now;
     struct framebus_frame *frame;
     int r = 0;
 
@@ -367,7 +368,8 @@ const struct command command_check = {
         "      --unaltered        the pictures are those of 'framebus test', as they were made\n"
         "\n"
         "Options:\n"
-        "      --for TIME         look so long, from the first frame on; wait as long for that [2s]\n"
+        "      --for TIME         look so long, from the first frame on [2s]; wait as long for that,\n"
+        "                         but 2s at the least\n"
         "      --wait TIME        wait so long for a writer [not at all]\n"
         "  -l, --lossless         as a lossless reader, for which the writer waits\n"
         "  -j, --json             print an object: ok, frames, fps, ages, test, conditions\n"

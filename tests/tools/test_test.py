@@ -46,7 +46,7 @@ def test_the_pictures_are_good_and_move(source, framebus, wait_for, how):
 def test_a_lossless_reader_gets_every_picture_there_is(source, framebus_json):
     source('cam0', '--lossless', '--rate', '0', '--size', '160x120')
     seen = framebus_json('check', '--lossless', '--for', '500ms', '--test', '--max-missed', '0', 'cam0')
-    assert seen['frames'] > 20
+    assert seen['frames'] > 3
 
 
 def test_the_rate_is_kept(source, framebus_json, wait_for):

@@ -18,16 +18,23 @@ def top(framebus, *arguments):
 def test_a_bus_and_its_readers_in_figures(peer, framebus, wait_for):
     writer = peer('write', 'cam0', label='camera')
     reader = peer('read', 'cam0', hold=3, label='slow one')
-    wait_for(lambda: top(framebus)[0]['age_p99_ms'] is not None, limit=30, what='an age')
-    [bus] = top(framebus)
+    results = []
+
+    def look():
+        results.append(top(framebus))
+        [bus] = results[-1]
+        return bus['age_p99_ms'] is not None and bus['fps'] > 1 and bus['readers'][0]['fps']
+
+    wait_for(look, limit=30, what='frames')
+    [bus] = results[-1]
     assert (bus['name'], bus['state'], bus['label'], bus['pid']) == ('cam0', 'live', 'camera', writer.pid)
-    assert bus['format'].startswith('NV12 320x240') and 1 < bus['fps'] < 200
+    assert bus['format'].startswith('NV12 320x240') and bus['fps'] < 200
     assert bus['bytes_per_second'] == pytest.approx(bus['fps'] * 320 * 240 * 1.5, rel=0.01)
     assert 0 <= bus['age_ms'] <= bus['age_p99_ms'] < 60000
     [one] = bus['readers']
     assert (one['pid'], one['label'], one['delivery']) == (reader.pid, 'slow one', 'live')
     assert (one['held'], one['quota']) == (3, 4)
-    assert 0 < one['fps'] < 200
+    assert one['fps'] < 200
 
 
 def test_missed_frames_of_a_reader_are_shown(peer, framebus, wait_for):
@@ -96,17 +103,17 @@ def test_on_a_terminal_it_redraws_and_q_quits(terminal, peer, wait_for):
 @pytest.mark.parametrize('extra', [[], ['--json']])
 def test_hz_prints_a_line_for_each_interval(peer, framebus, extra):
     peer('write', 'cam0')
-    result = framebus('hz', '--interval', '200ms', '--count', '2', *extra, 'cam0')
+    result = framebus('hz', '--interval', '500ms', '--count', '2', *extra, 'cam0')
     assert (result.returncode, result.stderr) == (0, '')
     lines = result.stdout.splitlines()
     assert len(lines) == 2
     if extra:
-        seen = json.loads(lines[1])
+        seen = max(map(json.loads, lines), key=lambda one: one['frames'])
         assert seen['frames'] > 0 and 0 < seen['fps'] < 1000
         assert seen['gap_min_ms'] <= seen['gap_max_ms'] and seen['age_median_ms'] <= seen['age_p99_ms']
         assert seen['megabytes_per_second'] > 0
     else:
-        assert re.match(r'\d+\.\d\d Hz  gap ', lines[1])
+        assert any(re.match(r'\d+\.\d\d Hz  gap ', line) for line in lines)
 
 
 def test_hz_ends_with_the_writer_or_follows_the_next(spawn, build_dir, peer):
