@@ -119,8 +119,10 @@ void observer_see(struct observer *observer, const struct framebus_frame *frame)
 
 void observer_end(struct observer *observer)
 {
-    int64_t still = observer->looks ? now_ns() - observer->changed_ns : 0;
+    int64_t still;
 
+    observer->end_ns = now_ns();
+    still = observer->looks ? observer->end_ns - observer->changed_ns : 0;
     if (still > observer->still_ns)
         observer->still_ns = still;
     if (observer->is_test)
@@ -129,13 +131,13 @@ void observer_end(struct observer *observer)
 
 double observer_rate(const struct observer *observer)
 {
-    int64_t span = observer->last_ns - observer->first_ns, now = now_ns();
+    int64_t span = observer->last_ns - observer->first_ns;
 
     if (observer->frames < 2 || span <= 0)
         return 0;
     /* Between frames, unless they have stopped coming. */
-    if (now - observer->last_ns > 2 * span / (int64_t)(observer->frames - 1))
-        span = now - observer->first_ns;
+    if (observer->end_ns - observer->last_ns > 2 * span / (int64_t)(observer->frames - 1))
+        span = observer->end_ns - observer->first_ns;
     return (double)(observer->frames - 1) * 1e9 / (double)span;
 }
 

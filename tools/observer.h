@@ -11,10 +11,10 @@ struct observer {
     int64_t look_every_ns; /* at the whole picture: that takes a while. Set it first */
 
     uint64_t frames, missed;
-    int64_t first_ns, last_ns;    /* when the first and the last frame came */
-    struct spread ages;           /* from capture to here */
-    int64_t changed_ns, still_ns; /* since when the picture stands; how long it stood at the longest */
-    uint64_t looks, black;        /* pictures looked at, and found black */
+    int64_t first_ns, last_ns, end_ns; /* when the first and the last frame came, and the end */
+    struct spread ages;                /* from capture to here */
+    int64_t changed_ns, still_ns;      /* since when the picture stands; how long it stood at the longest */
+    uint64_t looks, black;             /* pictures looked at, and found black */
     uint64_t whole, altered, torn, doubled, lost, backward; /* of a test picture */
     bool is_test, can_see; /* a test picture was seen; the format's brightness can be read */
 
@@ -28,10 +28,10 @@ struct observer {
 /* Looks at a frame that has just come. */
 void observer_see(struct observer *observer, const struct framebus_frame *frame);
 
-/* When all has been seen. */
+/* When all has been seen. What follows is valid after it. */
 void observer_end(struct observer *observer);
 
-/* Frames a second. */
+/* Frames a second, up to the end. */
 double observer_rate(const struct observer *observer);
 
 /* Frees what it has. */
