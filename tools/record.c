@@ -19,6 +19,9 @@
 #define LAST_DEFAULT     (UINT64_C(1) << 30)
 #define PROGRESS_STEP_NS (NS_PER_S / 2)
 
+/* Who stops a whole group of processes (timeout, a shell) may signal twice: that is one wish. */
+#define SAME_SIGNAL_NS NS_PER_S
+
 struct options {
     const char *name, *path;
     uint64_t frames, memory;
@@ -32,9 +35,9 @@ struct recorder {
     struct store *store;
     struct job job;
     int interrupts;
-    uint64_t taken, missed, dropped, lost; /* lost: missed or dropped since the frame before */
-    int64_t first_ns, shown_ns;
-    bool started, shortened; /* memory did not last for all of --last */
+    uint64_t taken, missed, dropped, lost;  /* lost: missed or dropped since the frame before */
+    int64_t first_ns, shown_ns, stopped_ns; /* stopped: when a signal said so; 0: none did */
+    bool started, shortened;                /* memory did not last for all of --last */
     int status;
 };
 
@@ -115,7 +118,25 @@ static void print_summary(const struct recorder *recorder, const char *path)
     free(bytes);
 }
 
-/* Waits for the file to be complete. A signal then ends the program at once, with what is in the file. */
+/* Takes a signal. SIGUSR1, which it returns; or the end, for the second time perhaps: then at once, with what
+ * is in the file. */
+static int take_signal(struct recorder *recorder)
+{
+    int number = interrupts_take(recorder->interrupts);
+    int64_t now = monotonic_now();
+
+    if (!number || number == SIGUSR1)
+        return number;
+    if (recorder->stopped_ns && now > recorder->stopped_ns + SAME_SIGNAL_NS) {
+        complain("the file is not complete");
+        _exit(STATUS_FAILED);
+    }
+    if (!recorder->stopped_ns)
+        recorder->stopped_ns = now;
+    return number;
+}
+
+/* Waits for the file to be complete. */
 static void finish_job(struct recorder *recorder)
 {
     struct job *job = &recorder->job;
@@ -125,11 +146,8 @@ static void finish_job(struct recorder *recorder)
         return;
     while (!job_done(job)) {
         show_progress(recorder);
-        if (serve_until(NULL, recorder->interrupts, -1, monotonic_now() + 20000000) == -EINTR &&
-            interrupts_take(recorder->interrupts) != SIGUSR1) {
-            complain("the file is not complete");
-            _exit(STATUS_FAILED);
-        }
+        if (serve_until(NULL, recorder->interrupts, -1, monotonic_now() + 20000000) == -EINTR)
+            take_signal(recorder);
     }
     path = text_of("%s", job->recording.path);
     if (job_finish(job) < 0)
@@ -240,7 +258,7 @@ static bool go_on(struct recorder *recorder, int r)
     if (r == -ETIMEDOUT)
         return true;
     if (r == -ECANCELED) {
-        number = interrupts_take(recorder->interrupts);
+        number = take_signal(recorder);
         if (number == SIGUSR1 && options->last_ns)
             save_last(recorder);
         return number == SIGUSR1 || !number;
@@ -368,7 +386,7 @@ const struct command command_record = {
         "\n"
         "With --last nothing is written until the writer dies, the stream ends, or SIGUSR1, INT or TERM\n"
         "comes; then the seconds before are saved. After SIGUSR1 it goes on, as it does with --follow after\n"
-        "a writer's end; further files are FILE-2, FILE-3, ... A second INT or TERM ends it at once.\n"
+        "a writer's end; further files are FILE-2, FILE-3, ... INT or TERM once more, a second later, ends it.\n"
         "\n"
         "Options:\n"
         "  -n, --frames N     end after N frames\n"

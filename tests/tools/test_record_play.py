@@ -66,6 +66,15 @@ def gstreamer(build_dir):
             pytest.skip(f'GStreamer has no {element}')
 
 
+@pytest.fixture
+def taken(framebus_json, wait_for):
+    """Waits until a reader is there and has got so many frames."""
+    def wait(count):
+        wait_for(lambda: (framebus_json('info', 'cam0')['readers'] or [{'taken': -1}])[0]['taken'] >= count, 30,
+                 f'{count} frames')
+    return wait
+
+
 def raw(name, frames=3, width=37, height=21):
     return streams.noise(frames * streams.raw_size(name, width, height)), \
         ['--raw', '-f', name, '-s', f'{width}x{height}', '--rate', '50']
@@ -145,11 +154,11 @@ def test_frames_come_with_the_times_they_were_recorded_with(tool, spawn, record,
         assert len(times) == 6
         return (times[-1] - times[0]) / 1e9
     assert span(first) >= 0.49
-    for arguments, least, most in ((['--rate', '4'], span(first) / 4 - 0.02, span(first) * 0.9), ([], span(first) - 0.02, 60)):
+    for arguments, least in ((['--rate', '0.5'], 2 * span(first) - 0.02), ([], span(first) - 0.02)):
         recorder = record(second, '--force', mode=None)
         assert streams.run([tool, 'play', '--readers', '1', *arguments, first, 'cam0']).returncode == 0
         assert recorder.finish() == 0
-        assert least <= span(second) <= most
+        assert span(second) >= least
 
 
 @pytest.mark.parametrize('end', ['fbr', 'y4m'])
@@ -338,6 +347,33 @@ def test_a_signal_completes_the_file(peer, spawn, tool, tmp_path, number):
     assert told['missed'] == sum(fields[1] for _, fields, _, _ in frames)
 
 
+def test_a_signal_given_twice_in_a_row_is_one(peer, spawn, tool, tmp_path):
+    peer('write', 'cam0')
+    path = tmp_path / 'a.fbr'
+    recorder = spawn(tool, 'record', 'cam0', path)
+    recorder.until(lambda: path.exists() and path.stat().st_size > 200000, what='a frame')
+    while recorder.running():
+        recorder.send_signal(signal.SIGINT)
+        recorder.poll()
+    assert recorder.returncode == 0, recorder.err()
+    assert streams.parse_fbr(path.read_bytes())[1]
+
+
+def test_a_second_signal_ends_what_takes_too_long(peer, spawn, tool, tmp_path, taken):
+    """The file is a pipe that nobody reads."""
+    peer('write', 'cam0')
+    os.mkfifo(tmp_path / 'a.fbr')
+    pipe = os.open(tmp_path / 'a.fbr', os.O_RDWR)
+    recorder = spawn(tool, 'record', '--force', 'cam0', tmp_path / 'a.fbr')
+    taken(5)
+    recorder.send_signal(signal.SIGINT)
+    time.sleep(1.5)
+    assert recorder.running()
+    assert recorder.stop(signal.SIGINT) == 1
+    assert 'not complete' in recorder.err()
+    os.close(pipe)
+
+
 def test_only_so_many_frames_or_so_long(peer, tool, tmp_path):
     peer('write', 'cam0')
     path = tmp_path / 'a.fbr'
@@ -433,11 +469,11 @@ def age(frames):
     return (times[-1] - times[0]) / 1e9
 
 
-def test_the_last_seconds_are_saved_when_the_writer_is_killed(peer, spawn, tool, tmp_path, wait_for, framebus_json):
+def test_the_last_seconds_are_saved_when_the_writer_is_killed(peer, spawn, tool, tmp_path, taken, framebus_json):
     writer = peer('write', 'cam0')
     path = tmp_path / 'a.fbr'
     recorder = spawn(tool, 'record', '--last', '500ms', 'cam0', path)
-    wait_for(lambda: (framebus_json('info', 'cam0')['readers'] or [{'taken': 0}])[0]['taken'] > 80, 30, '80 frames')
+    taken(80)
     assert not path.exists()
     last = framebus_json('info', 'cam0')['stream']['published']
     writer.kill()
@@ -447,11 +483,11 @@ def test_the_last_seconds_are_saved_when_the_writer_is_killed(peer, spawn, tool,
     assert frames[-1][1][0] >= last - 1  # to the very last one
 
 
-def test_a_signal_saves_and_it_goes_on(peer, spawn, tool, tmp_path, wait_for):
+def test_a_signal_saves_and_it_goes_on(peer, spawn, tool, tmp_path, taken):
     peer('write', 'cam0')
     recorder = spawn(tool, 'record', '--last', '10s', 'cam0', tmp_path / 'a.fbr')
-    for i, name in enumerate(('a.fbr', 'a-2.fbr')):
-        time.sleep(0.3)
+    for count, name in ((20, 'a.fbr'), (60, 'a-2.fbr')):
+        taken(count)
         recorder.send_signal(signal.SIGUSR1)
         recorder.until(lambda: f'{name}: ' in recorder.err(), what=name)
     assert recorder.stop(signal.SIGTERM) == 0
@@ -461,11 +497,11 @@ def test_a_signal_saves_and_it_goes_on(peer, spawn, tool, tmp_path, wait_for):
     assert len(first) < len(second) <= len(third)
 
 
-def test_memory_that_does_not_last_is_told(peer, spawn, tool, tmp_path, wait_for, framebus_json):
+def test_memory_that_does_not_last_is_told(peer, spawn, tool, tmp_path, taken):
     peer('write', 'cam0')
     path = tmp_path / 'a.fbr'
     recorder = spawn(tool, 'record', '--last', '10s', '--memory', '1M', '--json', 'cam0', path)
-    wait_for(lambda: (framebus_json('info', 'cam0')['readers'] or [{'taken': 0}])[0]['taken'] > 30, 30, '30 frames')
+    taken(30)
     assert recorder.stop() == 0
     assert re.search(r'lasts for 0\.\d s only, not 10\.0 s', recorder.err())
     frames, _ = streams.parse_fbr(path.read_bytes())
@@ -473,31 +509,31 @@ def test_memory_that_does_not_last_is_told(peer, spawn, tool, tmp_path, wait_for
     assert json.loads(recorder.out())['shortened'] is True
 
 
-def test_following_saves_at_every_death(peer, spawn, tool, tmp_path):
+def test_following_saves_at_every_death(peer, spawn, tool, tmp_path, taken):
     recorder = spawn(tool, 'record', '--last', '5s', '--follow', 'cam0', tmp_path / 'a.fbr')
     for name in ('a.fbr', 'a-2.fbr'):
         writer = peer('write', 'cam0')
-        time.sleep(0.3)
+        taken(5)
         writer.kill()
         recorder.until(lambda: f'{name}: ' in recorder.err(), what=name)
     assert recorder.stop(signal.SIGINT) == 0
 
 
-def test_a_crash_as_mkv(gstreamer, peer, spawn, tool, tmp_path, framebus_json, wait_for):
+def test_a_crash_as_mkv(gstreamer, peer, spawn, tool, tmp_path, taken):
     writer = peer('write', 'cam0')
     path = tmp_path / 'crash.mkv'
     recorder = spawn(tool, 'record', '--last', '500ms', 'cam0', path)
-    wait_for(lambda: (framebus_json('info', 'cam0')['readers'] or [{'taken': 0}])[0]['taken'] > 20, 30, '20 frames')
+    taken(20)
     writer.kill()
     assert recorder.finish(30) == 0, recorder.err()
     assert path.read_bytes()[:4] == b'\x1aE\xdf\xa3'
 
 
-def test_nothing_came_nothing_is_left(peer, spawn, tool, tmp_path):
+def test_nothing_came_nothing_is_left(peer, spawn, tool, tmp_path, taken):
     peer('write', 'cam0', idle=1)
     for arguments in ([], ['--last', '1s']):
         recorder = spawn(tool, 'record', *arguments, 'cam0', tmp_path / 'a.fbr')
-        time.sleep(0.2)
+        taken(0)
         recorder.stop()
         assert 'no frame came' in recorder.err() and not (tmp_path / 'a.fbr').exists()
 

@@ -21,7 +21,7 @@ _framebus()
         words=$(_framebus_commands)
     elif [[ $before == --format ]]; then
         words=$(framebus test --formats 2>/dev/null)
-    elif [[ $before == --memory ]]; then
+    elif [[ $before == --memory && ${COMP_WORDS[1]} == test ]]; then
         words='memfd posix sysv'
     elif [[ $current == -* ]]; then
         words=$(_framebus_options "${COMP_WORDS[1]}")
