@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Views: whose memory they show, for how long, and that nothing is left."""
+import contextlib
 import ctypes
 import gc
 import os
@@ -7,6 +8,7 @@ import pathlib
 import signal
 import subprocess
 import sys
+import threading
 import weakref
 
 import framebus
@@ -268,14 +270,27 @@ def test_dlpack_is_there_on_request_and_holds_the_frame(reader):
 
 # ---- fork() ----------------------------------------------------------------------------------------
 
+@contextlib.contextmanager
+def calling(reader):
+    """Another thread is in a call just now."""
+    started, done = threading.Event(), threading.Event()
+    thread = threading.Thread(target=reader._call, args=(lambda _: started.set() or done.wait(60),))
+    thread.start()
+    started.wait(60)
+    pid = os.getpid()
+    yield
+    if os.getpid() == pid:
+        done.set()
+        thread.join()
+
+
 def test_a_forked_child_survives_what_it_inherits(reader):
     frame, other = reader.next(10), reader.next(10)
     array, kept = frame.array, other.payload
     frame.release()
     told = os.pipe()
-    lock = reader._lock
-    lock.acquire()  # as if another thread were in a call just now
-    pid = os.fork()
+    with calling(reader):
+        pid = os.fork()
     if pid == 0:
         signal.alarm(30)
         try:
@@ -292,7 +307,6 @@ def test_a_forked_child_survives_what_it_inherits(reader):
             os.write(told[1], repr(facts).encode())
         finally:
             os._exit(0)
-    lock.release()
     os.close(told[1])
     with open(told[0]) as pipe:
         assert pipe.read() == repr([numpy.bool_(False), False, numpy.bool_(False), False])

@@ -256,6 +256,33 @@ except KeyboardInterrupt:
         assert process.stop(signal.SIGINT) == 7
 
 
+def test_a_signal_handler_may_close(writer, python):
+    writer('cam0')
+    process = python('''
+def on_alarm(*_):
+    reader.close()
+    writer.close()
+signal.signal(signal.SIGALRM, on_alarm)
+for round in range(100):
+    reader = framebus.Reader("cam0", wait=10)
+    writer = framebus.Writer("cam1", framebus.Format("GRAY8", 8, 8))
+    signal.setitimer(signal.ITIMER_REAL, 0.0001 + round * 2e-5)
+    try:
+        while True:
+            try:
+                reader.next(0).release()
+            except TimeoutError:
+                pass
+            with writer.frame():
+                pass
+    except ValueError:
+        assert reader.closed
+    while not writer.closed:
+        time.sleep(0.001)
+''')
+    assert process.finish(60) == 0, process.err()
+
+
 def test_another_thread_may_close(python):
     python('framebus.Writer("cam0").serve()')
     reader = framebus.Reader('cam0', wait=10)

@@ -19,11 +19,13 @@ handles: weakref.WeakSet[Handle] = weakref.WeakSet()
 
 
 class Handle:
-    """A struct of the library that threads may call on and close at the same time."""
+    """A struct of the library that threads, and signal handlers, may call on and close at the same time."""
+
     def __init__(self, name: str | os.PathLike[str], label: str | None) -> None:
         self._handle: int | None = None
-        self._lock = threading.Lock()
-        self._calls = 0
+        self._doomed: int | None = None  # closed, and not freed yet
+        self._calls = 0                  # under way
+        self._renew_locks()
         self._formats: tuple[int, Format | None] = (-1, None)
         self.name = os.fsdecode(name)
         self._label = text('label', program_name() if label is None else label)
@@ -40,16 +42,22 @@ class Handle:
     def _call(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Calls on the handle; if it is closed meanwhile, the last call that is under way frees it."""
         with self._lock:
-            handle = self._open_handle()
             self._calls += 1
         try:
-            return function(handle, *arguments)
+            return function(self._open_handle(), *arguments)
         finally:
             with self._lock:
                 self._calls -= 1
-                last = self._handle is None and self._calls == 0
-            if last:
-                self._close(handle)
+            self._free()
+
+    def _free(self) -> None:
+        with self._lock:
+            handle, self._doomed = (None, self._doomed) if self._calls else (self._doomed, None)
+        if handle is not None:
+            self._close(handle)
+
+    def _renew_locks(self) -> None:
+        self._lock = threading.RLock()  # of the three above; a signal may come while we have it
 
     def _close(self, handle: int) -> None:
         raise NotImplementedError
@@ -69,10 +77,9 @@ class Handle:
     def close(self) -> None:
         """Leaves the bus. Frames and views that are still held stay valid. Any thread; may be repeated."""
         with self._lock:
-            handle, self._handle = self._handle, None
-            busy = self._calls > 0
-        if handle is not None and not busy:
-            self._close(handle)
+            if self._handle is not None:
+                self._doomed, self._handle = self._handle, None
+        self._free()
 
     def __del__(self) -> None:
         if getattr(self, '_handle', None) is not None:
@@ -91,7 +98,8 @@ def program_name() -> str:
 def mend_locks() -> None:
     """A thread that held one in the parent is not there in the child."""
     for handle in handles:
-        handle._lock = threading.Lock()
+        handle._calls = 0
+        handle._renew_locks()
 
 
 os.register_at_fork(after_in_child=mend_locks)

@@ -8,8 +8,9 @@ import errno
 import os
 import select
 import sys
+import threading
 import time
-from typing import NamedTuple
+from typing import Any, Callable, NamedTuple
 
 from ._bus import Delivery
 from ._format import Format
@@ -65,6 +66,15 @@ class Reader(Handle):
 
     def _close(self, handle: int) -> None:
         lib.reader_close(handle)
+
+    def _renew_locks(self) -> None:
+        super()._renew_locks()
+        self._turn = threading.RLock()
+
+    def _call(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """One at a time, as the library wants it for readers."""
+        with self._turn:
+            return super()._call(function, *arguments)
 
     def _open(self, name: bytes, options: CReaderOptions, wait: int) -> None:
         """In slices, so that Ctrl-C is obeyed."""
@@ -163,22 +173,18 @@ class Reader(Handle):
 
     def _take(self, spin: int) -> Frame | None:
         """None: nothing there yet."""
-        slot = FramePointer()
-        with self._lock:
-            handle = self._open_handle()
-            result = lib.reader_next(handle, slot, spin) if spin else lib.reader_poll(handle, slot, 0)
-            if result == -errno.ETIMEDOUT:
-                return None
-            if result:
-                self._explain(result)
-            hold = Hold(slot, lib.reader_release, handle)
-            return Frame(hold, self._format_of(slot.contents))
+        return self._call(self._next, spin)
 
-    def _explain(self, result: int) -> None:
+    def _next(self, handle: int, spin: int) -> Frame | None:
+        slot = FramePointer()
+        result = lib.reader_next(handle, slot, spin) if spin else lib.reader_poll(handle, slot, 0)
+        if result == -errno.ETIMEDOUT:
+            return None
         if result == -errno.EBUSY:
-            fail(result, f'all {self._stats().quota} frames of the quota of bus "{self.name}" are held, by frames or '
+            fail(result, f'all {stats(handle).quota} frames of the quota of bus "{self.name}" are held, by frames or '
                          'by arrays and memoryviews of them: copy what you keep, or open it with a larger quota')
-        fail(result)
+        check(result)
+        return Frame(Hold(slot, lib.reader_release, handle), self._format_of(slot.contents))
 
     def _late(self, timeout: float | None) -> TimeoutError:
         return TimeoutError(errno.ETIMEDOUT, f'no frame on bus "{self.name}" within {timeout} s')
@@ -188,31 +194,23 @@ class Reader(Handle):
     def fileno(self) -> int:
         """Readable when next(0) has something to give or tell: for select, poll and event loops. Call next(0) until it
         raises TimeoutError before waiting for it. Stays the same; not to be read or closed."""
-        with self._lock:
-            return check(lib.reader_fd(self._open_handle()))
+        return self._call(lambda handle: check(lib.reader_fd(handle)))
 
     def set_quota(self, quota: int) -> None:
         """Changes how many frames may be held at once. Blocks for the writer's answer, a second at the most."""
-        with self._lock:
-            check(lib.reader_set_quota(self._open_handle(), number('quota', quota)))
+        self._call(lambda handle: check(lib.reader_set_quota(handle, number('quota', quota))))
 
     @property
     def format(self) -> Format | None:
         """Of the frames that come next, as far as is known."""
-        with self._lock:
-            c = lib.reader_format(self._open_handle())
+        def copy(handle: int) -> Format | None:
+            c = lib.reader_format(handle)
             return Format._from_c(c.contents) if c else None
+        return self._call(copy)
 
     @property
     def stats(self) -> ReaderStats:
-        with self._lock:
-            return self._stats()
-
-    def _stats(self) -> ReaderStats:
-        s = CReaderStats()
-        lib.reader_get_stats(self._open_handle(), s)
-        return ReaderStats(s.delivered, s.missed, s.writers, s.held, s.quota, Delivery(s.delivery), s.writer_pid,
-                           s.connected)
+        return self._call(stats)
 
     def close(self) -> None:
         self._release_last()
@@ -229,6 +227,13 @@ class Reader(Handle):
 
     async def __aexit__(self, *_: object) -> None:
         self.close()
+
+
+def stats(handle: int) -> ReaderStats:
+    s = CReaderStats()
+    lib.reader_get_stats(handle, s)
+    return ReaderStats(s.delivered, s.missed, s.writers, s.held, s.quota, Delivery(s.delivery), s.writer_pid,
+                       s.connected)
 
 
 def wake(waiting: asyncio.Future[None]) -> None:
