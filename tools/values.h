@@ -14,13 +14,13 @@ bool parse_number(const char *text, uint32_t min, uint32_t max, uint32_t *number
 /* Zero or more, with decimals. */
 bool parse_real(const char *text, double *value);
 
-/* 50ms, 1.5s, 2m; ns, us, ms, s, m, h; without a unit it is seconds. */
+/* As parse_duration(): above zero. */
 bool parse_time(const char *text, int64_t *ns);
 
-/* 60, 59.94 (which is 60000/1001), 30000/1001. */
+/* As parse_fraction(), or 0. */
 bool parse_rate(const char *text, uint32_t *num, uint32_t *den);
 
-/* 1920x1080 */
+/* As parse_sides(), up to FRAMEBUS_SIDE_MAX. */
 bool parse_size(const char *text, uint32_t *width, uint32_t *height);
 
 /* memfd, posix, sysv */
