@@ -9,6 +9,7 @@
 
 #include "arguments.h"
 #include "caps.h"
+#include "frameinfo.h"
 #include "mkv.h"
 
 /* 0.1 ms: clusters have 16 bits for times. */
@@ -62,7 +63,7 @@ struct writer {
     GstElement *pipeline, *source;
     GstVideoInfo info;
     struct framebus_format *format;
-    gint64 first_ns, last_ns;
+    gint64 time_ns, last_ns; /* of the last frame: in the file, captured */
 };
 
 static gboolean has_word(const char *words, const char *word)
@@ -158,7 +159,7 @@ static int begin(struct writer *writer, const struct shot *shot)
                            middle, writer->fd);
     writer->pipeline = gst_parse_launch(text, &error);
     writer->format = format_copy(shot->format);
-    writer->first_ns = writer->last_ns = shot->capture_ns;
+    writer->last_ns = shot->capture_ns;
     if (!writer->pipeline || error)
         return complain("GStreamer cannot write .mkv files here: %s", error ? error->message : "?"), -EIO;
     writer->source = gst_bin_get_by_name(GST_BIN(writer->pipeline), "source");
@@ -169,14 +170,37 @@ static int begin(struct writer *writer, const struct shot *shot)
     return 0;
 }
 
+/* Time in the file. It does not run backwards where capture times do, as those of an encoder's first frames
+ * may. */
+static gint64 next_time(struct writer *writer, const struct shot *shot)
+{
+    gint64 step = shot->capture_ns - writer->last_ns;
+
+    writer->time_ns += step >= 0 ? step : MAX(shot->duration_ns, 0);
+    writer->last_ns = shot->capture_ns;
+    return writer->time_ns;
+}
+
+/* Encoded pictures travel in the order of decoding; framebussink tells how much later each is shown. */
+static gint64 pts_after_dts(const struct shot *shot)
+{
+    gint64 after;
+    size_t size;
+    const void *block = shot_meta(shot, TAG_PTS_AFTER_DTS, &size);
+
+    if (!block || size != sizeof(after))
+        return 0;
+    memcpy(&after, block, sizeof(after));
+    return CLAMP(after, 0, 10 * GST_SECOND);
+}
+
 static GstBuffer *make_buffer(struct writer *writer, const struct shot *shot)
 {
     const struct framebus_format *format = shot->format;
     GstBuffer *buffer = gst_buffer_new_memdup(shot->data, shot->size);
-    gint64 time = MAX(shot->capture_ns, writer->last_ns);
-
-    writer->last_ns = time;
-    GST_BUFFER_PTS(buffer) = (GstClockTime)(time - writer->first_ns);
+    GST_BUFFER_PTS(buffer) = (GstClockTime)MAX(next_time(writer, shot) + pts_after_dts(shot), 0);
+    if (!format->fourcc)
+        GST_BUFFER_DTS(buffer) = (GstClockTime)writer->time_ns;
     if (shot->duration_ns > 0)
         GST_BUFFER_DURATION(buffer) = (GstClockTime)shot->duration_ns;
     if (!format->fourcc) {

@@ -44,6 +44,33 @@ void shot_of_frame(struct shot *shot, const struct framebus_frame *frame, uint8_
     };
 }
 
+/* The block at *at, which then is where the next one begins. NULL: no block fits there. */
+static const void *next_block(const struct shot *shot, uint32_t *at, uint32_t head[2])
+{
+    uint32_t rest = shot->meta_size - *at, from = *at + BLOCK_HEAD;
+
+    if (rest < BLOCK_HEAD)
+        return NULL;
+    memcpy(head, shot->meta + *at, BLOCK_HEAD);
+    if (head[1] > rest - BLOCK_HEAD || padded(head[1]) > rest - BLOCK_HEAD)
+        return NULL;
+    *at = from + padded(head[1]);
+    return shot->meta + from;
+}
+
+const void *shot_meta(const struct shot *shot, uint32_t tag, size_t *size)
+{
+    const void *block;
+    uint32_t at = 0, head[2];
+
+    while ((block = next_block(shot, &at, head)))
+        if (head[0] == tag) {
+            *size = head[1];
+            return block;
+        }
+    return NULL;
+}
+
 int shot_to_frame(const struct shot *shot, struct framebus_frame *frame)
 {
     frame->size = shot->size;
@@ -51,15 +78,11 @@ int shot_to_frame(const struct shot *shot, struct framebus_frame *frame)
     frame->flags = shot->flags;
     frame->crop = shot->crop;
     for (uint32_t at = 0; at < shot->meta_size;) {
-        uint32_t head[2], rest = shot->meta_size - at;
+        uint32_t head[2];
+        const void *block = next_block(shot, &at, head);
 
-        if (rest < BLOCK_HEAD)
+        if (!block || framebus_frame_add_meta(frame, head[0], block, head[1]) < 0)
             return -EBADMSG;
-        memcpy(head, shot->meta + at, sizeof(head));
-        if (head[1] > rest - BLOCK_HEAD || padded(head[1]) > rest - BLOCK_HEAD ||
-            framebus_frame_add_meta(frame, head[0], shot->meta + at + BLOCK_HEAD, head[1]) < 0)
-            return -EBADMSG;
-        at += BLOCK_HEAD + padded(head[1]);
     }
     return 0;
 }

@@ -29,6 +29,9 @@ void shot_of_frame(struct shot *shot, const struct framebus_frame *frame, uint8_
 /* Gives what is not its bytes to a frame that is to be published. -EBADMSG: no blocks of metadata. */
 int shot_to_frame(const struct shot *shot, struct framebus_frame *frame);
 
+/* The first block of metadata with this tag, and its size; NULL: there is none. */
+const void *shot_meta(const struct shot *shot, uint32_t tag, size_t *size);
+
 /* A copy that free() takes whole; NULL if there is no memory. The caps text is copied too. */
 struct framebus_format *format_copy(const struct framebus_format *format);
 

@@ -311,6 +311,27 @@ def test_mkv_stores_jpeg_as_it_comes(gstreamer, record_stream, tool, spawn, send
     assert receiver.stdout_path.read_bytes() == data
 
 
+def test_mkv_stores_h264_as_it_comes(gstreamer, record, spawn, tool, tmp_path):
+    path = tmp_path / 'a.mkv'
+    recorder = record(path, mode=None)
+    encoder = ['x264enc', 'bframes=2', 'b-adapt=false', 'key-int-max=5', 'speed-preset=ultrafast', 'tune=0']
+    source = spawn('gst-launch-1.0', 'videotestsrc', 'num-buffers=20', 'is-live=true', 'pattern=ball', '!',
+                   'video/x-raw,width=160,height=120,framerate=20/1', '!', *encoder, '!',
+                   'video/x-h264,stream-format=byte-stream', '!', 'framebussink', 'bus=cam0')
+    assert source.finish(60) == 0
+    assert recorder.finish(30) == 0, recorder.err()
+    if not shutil.which('ffprobe'):
+        pytest.skip('there is no ffprobe')
+    out = streams.run(['ffprobe', '-v', 'error', '-show_entries', 'stream=codec_name:frame=pts_time', '-of', 'csv=p=0',
+                       path])
+    assert out.stderr == b''
+    name, *_ = lines = sorted(out.stdout.decode().split(), reverse=True)
+    assert name == 'h264'
+    times = sorted(float(line.strip(',')) for line in lines[1:])
+    steps = [later - before for before, later in zip(times, times[1:])]
+    assert len(times) >= 10 and all(0.03 < step < 0.3 for step in steps), times
+
+
 def test_mkv_refuses_what_it_cannot_keep(gstreamer, record, tool, tmp_path):
     path = tmp_path / 'a.mkv'
     for data, arguments, word in ((*raw('RGBA64_LE'), 'RGBA64_LE'),
