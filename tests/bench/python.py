@@ -13,7 +13,6 @@ before it publishes, or sends, to the array being there in this process. Contest
 
 python.py [--quick]
 """
-import json
 import multiprocessing
 import os
 import pathlib
@@ -23,15 +22,15 @@ import tempfile
 import time
 from multiprocessing import shared_memory
 
+from results import Result
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get('FRAMEBUS_BUILD', ROOT / 'build'))
 LIBRARY = BUILD / 'lib' / 'libframebus.so.0'
-SIZES = {'GRAY8 640x480': ('GRAY8', 640, 480), 'BGR 1920x1080': ('BGR', 1920, 1080),
-         'BGR 3840x2160': ('BGR', 3840, 2160)}
+SIZES = {'1080p': ('BGR', 1920, 1080), '4K': ('BGR', 3840, 2160)}
 CONTESTANTS = ('view', 'copy', 'Pipe', 'SharedMemory')
 WARM_UP = 3
-REFERENCE = 'copy'
-AIMS = {'view': 0.5}  # times the reference, where a frame is large
+QUANTITY = 'from publishing to an array'
 
 
 def write(pipe, memory_name, form):
@@ -83,7 +82,8 @@ def sample(contestant, reader, pipe, shared):
     return (ended - pipe.recv()) / 1000, array
 
 
-def measure(case, form, count):
+def measure(form, count):
+    """Samples of each contestant."""
     import framebus
     import numpy
     size = framebus.Format(*form)
@@ -113,26 +113,7 @@ def measure(case, form, count):
         shared = None
         memory.close()
         memory.unlink()
-    return rows(case, times, size.size)
-
-
-def rows(case, times, size):
-    reference = sorted(times[REFERENCE])[len(times[REFERENCE]) // 2]
-    for contestant, values in times.items():
-        values.sort()
-        row = {'benchmark': 'python', 'case': case, 'contestant': contestant, 'unit': 'us', 'samples': len(values)}
-        for p in (50, 90, 99):
-            row[f'p{p}'] = round(values[int(p / 100 * (len(values) - 1) + 0.5)], 1)
-        row.update(ratio=round(row['p50'] / reference, 3), reference=REFERENCE)
-        if contestant in AIMS and size > 10**6:
-            row.update(aim=f'ratio <= {AIMS[contestant]}', met=row['ratio'] <= AIMS[contestant])
-        yield row
-
-
-def machine():
-    lines = pathlib.Path('/proc/cpuinfo').read_text().splitlines()
-    cpu = next((line.partition(':')[2].strip() for line in lines if line.startswith('model name')), '?')
-    return {'cpu': cpu, 'cpus': os.cpu_count(), 'kernel': os.uname().release, 'load': round(os.getloadavg()[0], 2)}
+    return times
 
 
 def main():
@@ -149,21 +130,13 @@ def main():
     except ImportError as error:
         print(f'python.py: {error}', file=sys.stderr)
         return 77
-    found, before = [], machine()
+    result = Result('python', quick, 'copy', [(QUANTITY, 'view', 'copy', 0.5)])
     with tempfile.TemporaryDirectory(prefix='fb-') as directory:
         os.environ['FRAMEBUS_DIR'] = directory
-        for case, form in SIZES.items():
-            print(f'\n{case + ", us":<30}{"p50":>10}{"p90":>10}{"p99":>10}{"samples":>9}{"ratio":>8}', flush=True)
-            for row in measure(case, form, 5 if quick else 500):
-                found.append(row)
-                aim = f'  {row["aim"]}: {"met" if row["met"] else "NOT met"}' if 'aim' in row else ''
-                print(f'  {row["contestant"]:<28}{row["p50"]:10.1f}{row["p90"]:10.1f}{row["p99"]:10.1f}'
-                      f'{row["samples"]:9}{row["ratio"]:8.3f}{aim}', flush=True)
-    target = pathlib.Path(os.environ.get('FRAMEBUS_BENCH', '.')) / 'python.json'
-    partial = target.with_suffix('.tmp')
-    result = {'benchmark': 'python', 'quick': quick, 'machine': before, 'rows': found}
-    partial.write_text(json.dumps(result, indent=1) + '\n')
-    partial.rename(target)
+        for name, form in SIZES.items():
+            for contestant, times in measure(form, 5 if quick else 500).items():
+                result.add(f'{name} BGR', contestant, QUANTITY, 'us', times)
+    result.close()
     return 0
 
 

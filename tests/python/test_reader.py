@@ -283,6 +283,16 @@ for round in range(100):
     assert process.finish(60) == 0, process.err()
 
 
+def test_what_the_interrupted_code_holds_is_not_waited_for(writer, python):
+    writer('cam0')
+    process = python('''
+reader = framebus.Reader("cam0", wait=10)
+with reader._lock, reader._turn:  # where a signal may find us
+    reader.close()
+''')
+    assert process.finish(30) == 0, process.err()
+
+
 def test_another_thread_may_close(python):
     python('framebus.Writer("cam0").serve()')
     reader = framebus.Reader('cam0', wait=10)
@@ -320,6 +330,25 @@ def test_threads_share_a_reader(writer):
     everything = sum(seen, [])
     assert len(everything) == len(set(everything)) == 100
     assert all(numbers == sorted(numbers) for numbers in seen)
+
+
+def test_one_thread_at_a_time_is_in_the_library(writer):
+    writer('cam0')
+    inside = []
+
+    def call(_):
+        inside.append(threading.get_ident())
+        time.sleep(0.02)
+        assert inside.pop() == threading.get_ident() and not inside
+        return True
+    done = []
+    with framebus.Reader('cam0', wait=10) as reader:
+        threads = [threading.Thread(target=lambda: done.append(reader._call(call))) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+    assert done == [True] * 4
 
 
 def test_a_reader_that_is_forgotten_says_so_and_closes(writer, wait_for):
