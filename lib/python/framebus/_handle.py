@@ -48,7 +48,8 @@ class Handle:
         finally:
             with self._lock:
                 self._calls -= 1
-            self._free()
+            if self._handle is None:
+                self._free()
 
     def _free(self) -> None:
         with self._lock:
