@@ -8,6 +8,7 @@ Installs what is missing of these sets of packages (apt-get, through sudo if nee
   build  to compile everything
   view   to see a picture: GStreamer tools and plugins, a font
   test   for the tests
+  vm     for those in a virtual machine
   bench  for the benchmarks: plots, and iceoryx to compare with
 With --list it prints what is missing, and installs nothing.'
 
@@ -21,6 +22,7 @@ test=(clang clang-format clang-tidy cppcheck ffmpeg fish g++ gcc-multilib gir1.2
     libclang-rt-dev libcmocka-dev libgl1 libgl1-mesa-dri libseccomp-dev musl-tools openbox procps python3
     python3-gi python3-numpy python3-opencv python3-pil python3-pytest spin util-linux valgrind weston
     x11-utils xauth xdotool xvfb zsh)
+vm=(busybox-static cpio kmod qemu-system-x86 xz-utils)
 bench=(ffmpeg gnuplot-nox gstreamer1.0-pipewire iceoryx libiceoryx-binding-c-dev pipewire pipewire-bin)
 
 die()
@@ -71,6 +73,7 @@ for argument in "$@"; do
     build) wanted+=("${build[@]}") ;;
     view) wanted+=("${view[@]}") ;;
     test) wanted+=("${test[@]}") ;;
+    vm) wanted+=("${vm[@]}") ;;
     bench) wanted+=("${bench[@]}") ;;
     --list) list=yes ;;
     --help | -h)

@@ -163,7 +163,9 @@ unset CC CFLAGS LDFLAGS FRAMEBUS_DIR FRAMEBUS_BUILD FRAMEBUS_LOG
 
 if [ $install = yes ]; then
     say 'packages'
-    "$top/examples/packages.sh" build view test || printf 'going on with what is there\n'
+    sets=(build view test)
+    [ $level = quick ] || sets+=(vm)
+    "$top/examples/packages.sh" "${sets[@]}" || printf 'going on with what is there\n'
 fi
 
 say 'gcc: build'
