@@ -58,6 +58,7 @@ void reader_pool_unref(struct reader_pool *pool)
 {
     if (!pool || !unref(&pool->refs))
         return;
+    buffers_finish(pool->buffers);
     region_finish(&pool->region);
     page_finish(pool->page);
     link_unref(pool->link);
@@ -116,6 +117,11 @@ void attach_leave_pool(struct framebus_reader *rd)
 void attach_detach(struct framebus_reader *rd)
 {
     attach_leave_pool(rd);
+    pthread_mutex_lock(&rd->lock);
+    struct buffers *pending = rd->pending;
+    rd->pending = NULL;
+    pthread_mutex_unlock(&rd->lock);
+    buffers_finish(pending);
     enter(rd, READER_DETACHED, NULL);
     rd->hung_up = false;
     rd->has_expected = false; /* another writer counts from the beginning */
@@ -144,6 +150,7 @@ static int say_hello(struct framebus_reader *rd, int64_t deadline)
     }
     struct message_hello m;
     message_init(&m, MESSAGE_HELLO, sizeof m);
+    m.head.flags = HELLO_KNOWS_BUFFERS | (rd->dmabuf ? HELLO_WANTS_DMABUFS : 0);
     m.quota = rd->wanted_quota;
     m.delivery = rd->wanted;
     memcpy(m.label, rd->label, sizeof m.label);
@@ -282,6 +289,7 @@ static int on_pool(struct framebus_reader *rd, const struct message_pool *m, con
     store_relaxed(&pool->page->taken, (uint32_t)rd->delivered);
     store_relaxed(&pool->page->missed, (uint32_t)rd->missed);
     pthread_mutex_lock(&rd->lock);
+    buffers_adopt(rd, pool);
     rd->pool = pool;
     pthread_mutex_unlock(&rd->lock);
     log_line(FRAMEBUS_LOG_DEBUG, "bus \"%s\": in pool %u from frame %llu on", rd->place.name, pool->serial,
@@ -318,7 +326,7 @@ int attach_hear(struct framebus_reader *rd)
         unsigned fd_count = 0;
         int type = connection_receive(rd->link->socket, &rd->message, fds, &fd_count);
         int r = 0;
-        if (type != MESSAGE_WELCOME && type != MESSAGE_POOL)
+        if (type != MESSAGE_WELCOME && type != MESSAGE_POOL && type != MESSAGE_BUFFERS)
             close_all(fds, fd_count);
         switch (type) {
         case -EAGAIN:
@@ -333,6 +341,9 @@ int attach_hear(struct framebus_reader *rd)
             break;
         case MESSAGE_POOL:
             r = on_pool(rd, &rd->message.pool, fds, fd_count);
+            break;
+        case MESSAGE_BUFFERS:
+            r = buffers_hear(rd, &rd->message.buffers, fds, fd_count);
             break;
         case MESSAGE_QUOTA:
             r = on_quota(rd, rd->message.quota.quota);

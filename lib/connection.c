@@ -23,7 +23,7 @@
 /* As many messages as fit any socket's buffer. */
 #define DRAIN_MAX 1024
 
-/* What each message is made of: bytes, and whether more may follow (INFO_REPLY's tail). */
+/* What each message is made of: bytes, and whether more may follow (a tail). */
 static const struct {
     uint16_t size;
     bool tail;
@@ -38,6 +38,7 @@ static const struct {
     [MESSAGE_REFUSED] = {sizeof(struct message_refused), false},
     [MESSAGE_INFO] = {sizeof(struct message_plain), false},
     [MESSAGE_INFO_REPLY] = {sizeof(struct message_info_reply), true},
+    [MESSAGE_BUFFERS] = {sizeof(struct message_buffers), true},
 };
 
 int connection_socket(void)
@@ -198,7 +199,7 @@ int connection_receive(int socket, union message *message, int *fds, unsigned *f
     int r = check_message(&header, &message->head, (size_t)size);
     if (room && header.msg_flags & MSG_CTRUNC) /* there was room for all that the kernel passes */
         r = fail(-EMFILE, "file descriptors cannot be received: too many open files (see ulimit -n)");
-    else if (r > 0 && count > room)
+    else if (r > 0 && count > (r == MESSAGE_BUFFERS || !room ? room : 2))
         r = fail(-EPROTO, "a message with %u file descriptors that nobody asked for", count);
     if (r < 0) {
         for (unsigned i = 0; i < count && i < room; i++)

@@ -85,7 +85,8 @@ enum layout_state {
  *                               it acquire on the way in and ordered before they sleep
  *   state  bus writer           stored ordered after the last head; readers load it ordered, then
  *                               head once more
- *   waits  bus writer           odd while it sleeps on `free`: stored ordered, then it looks again;
+ *   waits  bus writer           odd while it sleeps on `free`, or claims keep foreign buffers from going
+ *                               home: stored ordered, then it looks again;
  *                               readers load it ordered after giving something back
  *   ring   bus writer           stored relaxed before head; readers load it relaxed after head.
  *                               May be newer than they think: the slot's version decides
@@ -115,7 +116,8 @@ struct layout_record {
  *            release, after frame and record. Readers load it ordered after setting their claim. */
 struct layout_slot {
     shared_u32 version;
-    uint32_t padding;
+    uint32_t buffer; /* 0: the frame is in the slot; else the serial of the foreign buffer it is in.
+                        As the record: written while the version is VERSION_NONE */
     struct layout_record record;
 };
 

@@ -5,7 +5,9 @@
  *   reader                        writer
  *   HELLO                    ->                      who I am, what I want
  *                            <-   WELCOME            one fd: the bell
+ *                            <-   BUFFERS ...        fds: DMA-BUFs of slots, foreign buffers
  *                            <-   POOL               fds: region (not sysv), reader page
+ *                            <-   BUFFERS            a foreign buffer that came later
  *   NEXT                     ->                      I am done with that pool
  *                            <-   POOL               the present one, or the next when there is one
  *   QUOTA                    ->   QUOTA              a new quota; the one that holds
@@ -35,6 +37,7 @@ enum message_type {
     MESSAGE_REFUSED,
     MESSAGE_INFO,
     MESSAGE_INFO_REPLY,
+    MESSAGE_BUFFERS,
     MESSAGE_TYPES,
 };
 
@@ -44,8 +47,15 @@ struct message_head {
     uint16_t abi;
     uint16_t type;
     uint32_t size; /* of the whole message */
-    uint32_t padding;
+    uint32_t flags;
 };
+
+/* HELLO */
+#define HELLO_KNOWS_BUFFERS (1u << 0) /* may be sent BUFFERS */
+#define HELLO_WANTS_DMABUFS (1u << 1)
+/* POOL */
+#define POOL_HAS_DMABUFS    (1u << 0) /* of all slots; they went before */
+#define POOL_DENIES_DMABUFS (1u << 1) /* has them, but not for this reader */
 
 struct message_refused {
     struct message_head head;
@@ -72,6 +82,24 @@ struct message_pool {
     uint64_t region_size;
     uint64_t cookie;
     uint64_t start; /* frame of the pool to begin with */
+};
+
+struct message_part {
+    uint64_t offset, size;
+};
+
+/* Memory for one slot, in as many parts as the message says. */
+struct message_buffer {
+    uint32_t slot;
+    uint32_t serial; /* 0: the slot's own memory as DMA-BUF */
+    struct message_part part[FRAMEBUS_PLANES_MAX];
+};
+
+/* Followed by message_buffer [count]; its fds are those of their parts, in this order. */
+struct message_buffers {
+    struct message_head head;
+    uint64_t cookie; /* of the pool that they belong to */
+    uint32_t count, parts;
 };
 
 struct message_quota {
@@ -132,16 +160,19 @@ union message {
     struct message_quota quota;
     struct message_delivery delivery;
     struct message_info_reply info;
+    struct message_buffers buffers;
     uint8_t bytes[MESSAGE_SIZE_MAX];
 };
 
-#define MESSAGE_FDS_MAX 2
+#define MESSAGE_FDS_MAX 128 /* in BUFFERS; 2 in any other */
 
 _Static_assert(sizeof(struct message_head) == 16, "message_head");
 _Static_assert(sizeof(struct message_refused) == 208, "message_refused");
 _Static_assert(sizeof(struct message_hello) == 56, "message_hello");
 _Static_assert(sizeof(struct message_welcome) == 48, "message_welcome");
 _Static_assert(sizeof(struct message_pool) == 48, "message_pool");
+_Static_assert(sizeof(struct message_buffer) == 72, "message_buffer");
+_Static_assert(sizeof(struct message_buffers) == 32, "message_buffers");
 _Static_assert(sizeof(struct message_peer) == 64, "message_peer");
 _Static_assert(sizeof(struct message_info_reply) == 232, "message_info_reply");
 _Static_assert(sizeof(struct message_info_reply) + FRAMEBUS_CAPS_MAX +

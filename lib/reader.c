@@ -38,10 +38,10 @@ static void reader_unref(struct framebus_reader *rd)
     free(rd);
 }
 
-static int check_record(const struct layout_record *r, const struct reader_pool *pool)
+static int check_record(const struct layout_record *r, const struct reader_pool *pool, uint64_t capacity)
 {
     const struct framebus_rect crop = {r->crop_x, r->crop_y, r->crop_width, r->crop_height};
-    if (r->size > pool->header.slot_capacity || r->meta_size > FRAMEBUS_META_MAX)
+    if (r->size > capacity || r->meta_size > FRAMEBUS_META_MAX)
         return fail(-EBADMSG, "the writer's frame claims %llu bytes and %u of metadata",
                     (unsigned long long)r->size, r->meta_size);
     if (!crop_is_sane(&crop, &pool->format))
@@ -54,7 +54,9 @@ static int check_record(const struct layout_record *r, const struct reader_pool 
 static int back_slot(struct reader_pool *pool, uint32_t slot)
 {
     const struct layout_header *h = &pool->header;
-    int r = region_touch(&pool->region, h->data_offset + slot * h->slot_stride, h->slot_stride);
+    uint64_t elsewhere = pool->frames[slot].buffer ? h->slot_capacity : 0;
+    int r = region_touch(&pool->region, h->data_offset + slot * h->slot_stride + elsewhere,
+                         h->slot_stride - elsewhere);
     pool->frames[slot].backed = !r;
     return r;
 }
@@ -118,7 +120,12 @@ static int take(struct framebus_reader *rd, struct framebus_frame **frame)
             return fail(slot, "the writer's index points to a slot that cannot be");
 
         struct layout_record record = view->table[slot].record;
-        int r = check_record(&record, pool);
+        uint32_t buffer = view->table[slot].buffer;
+        int r = 0;
+        if (buffer != pool->frames[slot].buffer)
+            r = buffers_point(rd, pool, (uint32_t)slot, buffer);
+        if (!r)
+            r = check_record(&record, pool, pool->frames[slot].public.capacity);
         if (!r && !pool->frames[slot].backed)
             r = back_slot(pool, (uint32_t)slot);
         if (r) {
@@ -126,6 +133,8 @@ static int take(struct framebus_reader *rd, struct framebus_frame **frame)
             return r;
         }
         *frame = fill_frame(rd, pool, (uint32_t)slot, &record);
+        if (buffer && !rd->dmabuf) /* who asked for DMA-BUFs knows when it looks with the CPU */
+            framebus_frame_begin_access(*frame, false);
         pool->next++;
         ref(&rd->refs);
         ref(&rd->held);
@@ -264,6 +273,8 @@ void framebus_reader_release(struct framebus_reader *rd, struct framebus_frame *
     if (!f || rd->fork.forked || f->state != FRAME_READ)
         return;
     struct reader_pool *pool = f->owner;
+    if (f->buffer && !rd->dmabuf)
+        framebus_frame_end_access(frame, false);
     f->state = FRAME_FREE; /* before the claim goes: next may use the slot at once */
     slots_unclaim(&pool->view, frame->slot);
     post_free(pool);
@@ -280,8 +291,11 @@ static void forget(struct fork_node *node)
     watch_finish(&rd->watch);
     if (rd->outer >= 0)
         close(rd->outer);
-    if (rd->pool)
+    if (rd->pool) {
         region_forget(&rd->pool->region);
+        buffers_forget(rd->pool->buffers);
+    }
+    buffers_forget(rd->pending);
 }
 
 static int take_options(struct framebus_reader *rd, const struct framebus_reader_options *o)
@@ -299,6 +313,7 @@ static int take_options(struct framebus_reader *rd, const struct framebus_reader
                     (long long)SPIN_MAX);
     rd->spin = o->spin_ns;
     rd->follow = o->follow;
+    rd->dmabuf = o->dmabuf;
     rd->cancel_fd = o->cancel_fd ? o->cancel_fd : -1;
     label_fill(rd->label, o->label);
     return 0;

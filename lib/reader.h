@@ -3,6 +3,7 @@
 #ifndef FRAMEBUS_READER_H
 #define FRAMEBUS_READER_H
 
+#include "buffers.h"
 #include "directory.h"
 #include "fork.h"
 #include "frame.h"
@@ -33,6 +34,7 @@ struct reader_pool {
     struct layout_header header; /* a checked copy */
     struct framebus_format format;
     char *caps;
+    struct buffers *buffers; /* NULL: none yet */
     uint32_t serial;
     uint64_t next;         /* frame to take next, not modulo */
     shared_u32 rung;       /* the writer's sleep that we rang for last */
@@ -54,6 +56,7 @@ struct framebus_reader {
     enum framebus_delivery wanted, delivery;
     uint32_t wanted_quota, quota; /* the second is what the writer granted */
     bool follow;
+    bool dmabuf;   /* asks for DMA-BUFs */
     bool brisk;    /* the last frame that was waited for came almost at once */
     int64_t spin;  /* looks at least so long before it sleeps */
     int cancel_fd; /* -1: none */
@@ -63,6 +66,7 @@ struct framebus_reader {
     struct bus_watch watch;
     struct link *link;
     struct reader_pool *pool;
+    struct buffers *pending; /* for the next pool */
     int outer;        /* epoll fd for callers of a following reader, whose bells change; -1: none yet */
     bool hung_up;     /* the writer is gone; its last frames may still be here */
     bool quota_asked; /* and not answered yet: one QUOTA at a time is under way */

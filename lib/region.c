@@ -150,7 +150,7 @@ static int memfd_make(struct region *region, const struct region_wish *wish)
     return map_fd(region, PROT_READ | PROT_WRITE);
 }
 
-static int reopen_read_only(int fd)
+int reopen_read_only(int fd)
 {
     char path[32];
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);

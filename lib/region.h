@@ -72,6 +72,9 @@ void region_forget(struct region *region);
 int region_leftovers(const char *identity, bool remove, void (*found)(const char *what, void *user),
                      void *user);
 
+/* The same file, opened anew for reading only. Needs /proc. The fd, or -1. */
+int reopen_read_only(int fd);
+
 /* The kind's name: "memfd", "posix", "sysv"; "?" for none of them. */
 const char *region_kind_name(enum framebus_memory memory);
 

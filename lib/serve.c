@@ -35,6 +35,8 @@
 #define DEAF_TIME           (100 * NS_PER_MS)
 #define STRAPPED_TIME       (50 * NS_PER_MS)
 
+#define FOREIGN_TO_OLD "frames are in foreign memory here, of which its library knows nothing: update it"
+
 static struct peer *peer_of(struct slots_reader *reader)
 {
     return (struct peer *)((char *)reader - offsetof(struct peer, reader));
@@ -405,6 +407,10 @@ static void offer(struct framebus_writer *w, struct peer *peer)
     struct pool *pool = w->pool;
     int page_fd;
     void *page;
+    if (pool->bound && !(peer->flags & HELLO_KNOWS_BUFFERS)) {
+        evict(w, peer, -EPROTONOSUPPORT, FOREIGN_TO_OLD);
+        return;
+    }
     if (page_create(&page, &page_fd)) {
         evict(w, peer, -ENOMEM, "%s", framebus_last_error());
         return;
@@ -425,9 +431,13 @@ static void offer(struct framebus_writer *w, struct peer *peer)
     m.region_size = pool->region.size;
     m.cookie = pool->header->cookie;
     m.start = start;
-    int fds[MESSAGE_FDS_MAX] = {pool->region.shared_fd, page_fd};
+    if (pool->exported)
+        m.head.flags = serve_may_have_dmabufs(w, peer) ? POOL_HAS_DMABUFS : POOL_DENIES_DMABUFS;
+    int fds[] = {pool->region.shared_fd, page_fd};
     bool nameless = pool->region.shared_fd < 0;
-    int r = connection_send(peer->socket, &m, fds + nameless, nameless ? 1 : 2);
+    int r = foreign_tell(w, peer, NULL);
+    if (!r)
+        r = connection_send(peer->socket, &m, fds + nameless, nameless ? 1 : 2);
     close(page_fd);
     if (r == -ETOOMANYREFS) {
         owe_pool(w, peer);
@@ -449,10 +459,28 @@ void serve_offer(struct framebus_writer *w)
             offer(w, w->peers[i]);
 }
 
-/* Slots that would be left over if the readers' quotas summed up to this. */
-static int64_t room_for(const struct framebus_writer *w, uint64_t quotas)
+int64_t serve_room(const struct framebus_writer *w, uint64_t quotas)
 {
-    return (int64_t)w->max_slots - (int64_t)(w->window + w->max_lends + 1 + quotas);
+    uint32_t bound = w->pool ? w->pool->bound : 0;
+    return (int64_t)w->max_slots - (int64_t)(w->window + w->max_lends + 1 + bound + quotas);
+}
+
+bool serve_may_have_dmabufs(const struct framebus_writer *w, const struct peer *peer)
+{
+    return w->dmabuf_for_all || peer->uid == 0 || peer->uid == geteuid();
+}
+
+void serve_introduce(struct framebus_writer *w, const struct framebus_buffer *buffer)
+{
+    for (size_t i = 0; i < w->peer_count; i++) {
+        struct peer *peer = w->peers[i];
+        if (peer->state != PEER_READER || peer->pool != w->pool)
+            continue;
+        if (!(peer->flags & HELLO_KNOWS_BUFFERS))
+            evict(w, peer, -EPROTONOSUPPORT, FOREIGN_TO_OLD);
+        else if (foreign_tell(w, peer, buffer))
+            evict(w, peer, -EPROTO, "it does not read its messages");
+    }
 }
 
 /* Says no at the door. */
@@ -483,7 +511,7 @@ static void on_hello(struct framebus_writer *w, struct peer *peer, const struct 
         refuse(w, peer, -EOPNOTSUPP, "its writer is not lossless");
         return;
     }
-    if (room_for(w, w->quotas + hello->quota) < 0) {
+    if (serve_room(w, w->quotas + hello->quota) < 0) {
         refuse(w, peer, -EBUSY,
                "it is full: no slots for another reader of %u frames; its writer has max-slots %u",
                hello->quota, w->max_slots);
@@ -499,6 +527,7 @@ static void on_hello(struct framebus_writer *w, struct peer *peer, const struct 
         return;
     }
     peer->state = PEER_READER;
+    peer->flags = hello->head.flags;
     peer->quota = hello->quota;
     peer->delivery = (enum framebus_delivery)hello->delivery;
     w->quotas += peer->quota;
@@ -535,7 +564,7 @@ static void on_quota(struct framebus_writer *w, struct peer *peer, const struct 
         return;
     }
     uint64_t quotas = w->quotas - peer->quota + wish->quota;
-    if (wish->quota <= peer->quota || room_for(w, quotas) >= 0) {
+    if (wish->quota <= peer->quota || serve_room(w, quotas) >= 0) {
         w->quotas = quotas;
         peer->quota = peer->reader.quota = wish->quota;
     }
@@ -583,8 +612,8 @@ const struct message_info_reply *serve_describe(struct framebus_writer *w)
         m->has_format = 1;
         m->format = pool->header->format;
         m->lent = pool->slots.lent;
-        m->slots_used = pool->slots.touched;
-        m->memory_bytes = pool->header->data_offset + pool->slots.touched * pool->header->slot_stride;
+        m->slots_used = pool->exported ? pool->slots.limit : pool->slots.touched;
+        m->memory_bytes = pool->header->data_offset + m->slots_used * pool->header->slot_stride;
         m->published += pool->slots.published;
         memcpy(tail, pool->caps, m->format.caps_size);
         tail += m->format.caps_size;
@@ -641,6 +670,8 @@ static void on_message(struct framebus_writer *w, struct peer *peer, int type)
     case MESSAGE_BELL:
         if (peer->state != PEER_READER)
             break;
+        if (peer->pool)
+            peer->pool->armed = false;
         serve_wake(w);
         return;
     default:

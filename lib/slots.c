@@ -174,6 +174,30 @@ int slots_take(struct slots *slots)
     return -EAGAIN;
 }
 
+static bool is_claimed(const struct slots *slots, uint32_t slot)
+{
+    for (const struct slots_reader *r = slots->readers; r; r = r->next)
+        if (!r->expelled && load_ordered(&r->page->claims[slot / 32]) & bit(slot))
+            return true;
+    return false;
+}
+
+int slots_recall(struct slots *slots, uint32_t slot)
+{
+    struct slot_note *note = &slots->note[slot];
+    if (in_history(slots, slot))
+        return -EAGAIN;
+    if (is_claimed(slots, slot)) /* W1 */
+        return -EBUSY;
+    store_ordered(&slots->table[slot].version, VERSION_NONE);                 /* W2 */
+    if (is_claimed(slots, slot)) {                                            /* W3 */
+        store_release(&slots->table[slot].version, version_of(note->number)); /* W4 */
+        return -EBUSY;
+    }
+    note->filled = 0;
+    return 0;
+}
+
 void slots_touch(struct slots *slots)
 {
     slots->touched++;

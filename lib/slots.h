@@ -72,6 +72,10 @@ void slots_touch(struct slots *slots);
 /* Publishes the frame in a lent slot. */
 void slots_publish(struct slots *slots, uint32_t slot, const struct layout_record *record);
 
+/* Takes back a published slot that slots_take() never takes. -EAGAIN: it is one of the last `history`;
+ * -EBUSY: it is claimed. */
+int slots_recall(struct slots *slots, uint32_t slot);
+
 /* The lend ends. */
 void slots_release(struct slots *slots, uint32_t slot);
 

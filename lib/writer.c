@@ -20,6 +20,7 @@
 
 #define DEFAULT_HISTORY   4
 #define DEFAULT_MAX_SLOTS 64
+#define DEFAULT_DMABUFS   24
 #define DEFAULT_MAX_LENDS 8
 #define DEFAULT_MODE      0600
 #define DEFAULT_TIMEOUT   NS_PER_S
@@ -39,7 +40,10 @@ void pool_unref(struct pool *pool)
 {
     if (!pool || --pool->refs)
         return;
+    for (uint32_t i = 0; pool->exported && i < pool->slots.limit; i++)
+        outside_finish(&pool->exported[i]);
     region_finish(&pool->region);
+    free(pool->exported);
     free(pool->frames);
     free(pool->notes);
     free(pool->caps);
@@ -50,6 +54,21 @@ void pool_unref(struct pool *pool)
 static void *at(struct pool *pool, uint64_t offset)
 {
     return (uint8_t *)pool->region.base + offset;
+}
+
+/* All slots, all at once: a sealed memfd is taken by some kernels only. */
+static int export_slots(struct pool *pool, const struct layout_header *plan)
+{
+    pool->exported = calloc(plan->slots, sizeof *pool->exported);
+    if (!pool->exported)
+        return fail(-ENOMEM, "no memory for a pool");
+    int r = region_reserve(&pool->region, plan->data_offset, plan->slots * plan->slot_stride);
+    if (!r)
+        r = dmabuf_make(pool->exported, plan->slots, pool->region.fd, plan->data_offset, plan->slot_stride,
+                        plan->slot_capacity);
+    for (uint32_t i = 0; i < plan->slots && !r; i++)
+        pool->frames[i].outside = &pool->exported[i];
+    return r;
 }
 
 static int pool_fill(struct pool *pool, const struct layout_header *plan)
@@ -65,7 +84,9 @@ static int pool_fill(struct pool *pool, const struct layout_header *plan)
                plan->slots, plan->history, plan->ring_length);
     frames_init(pool->frames, plan->slots, pool, &pool->format, pool->serial, at(pool, plan->data_offset),
                 plan->slot_stride, plan->slot_capacity);
-    r = region_share(&pool->region);
+    r = w->dmabuf ? export_slots(pool, plan) : 0;
+    if (!r)
+        r = region_share(&pool->region);
     if (!r)
         log_line(FRAMEBUS_LOG_INFO, "bus \"%s\": pool %u of %u slots of %llu bytes in %s memory",
                  w->place.name, pool->serial, plan->slots, (unsigned long long)plan->slot_capacity,
@@ -78,7 +99,9 @@ static int pool_create(struct pool **made, struct framebus_writer *w, const stru
 {
     struct layout_header plan;
     uint64_t page = region_page(w->memory_flags);
-    int r = header_plan(&plan, format, format->size, w->max_slots, w->window, page, w->place.path);
+    /* A DMA-BUF is made of whole pages; metadata is none of its business. */
+    uint64_t capacity = w->dmabuf ? (format->size + page - 1) / page * page : format->size;
+    int r = header_plan(&plan, format, capacity, w->max_slots, w->window, page, w->place.path);
     if (r)
         return r;
     plan.first_sequence = first_sequence;
@@ -266,7 +289,7 @@ static int wait_for_lossless(struct framebus_writer *w, lagging *lags)
         else if (slow)
             r = wait_for_readers(w, deadline); /* S3 */
         if (pool) {
-            if (!w->waiting)
+            if (!w->waiting && !pool->armed)
                 semaphore_wake(waits); /* S4 */
             pool_unref(pool);
         }
@@ -317,12 +340,16 @@ static int take_options(struct framebus_writer *w, const struct framebus_writer_
         return fail(-EINVAL, "access mode %04o: use 0600, 0660 or 0666", o->access_mode);
     if (o->cancel_fd < 0)
         return fail(-EINVAL, "cancel fd %d: use 0 for none", o->cancel_fd);
+    if (o->dmabuf && o->memory != FRAMEBUS_MEMORY_MEMFD)
+        return fail(-ENOTSUP, "there are no DMA-BUFs of %s memory: use memfd", region_kind_name(o->memory));
     w->memory = o->memory;
     w->memory_flags = o->memory_flags;
     w->history = o->history ? o->history : DEFAULT_HISTORY;
-    w->max_slots = o->max_slots ? o->max_slots : DEFAULT_MAX_SLOTS;
+    w->max_slots = o->max_slots ? o->max_slots : o->dmabuf ? DEFAULT_DMABUFS : DEFAULT_MAX_SLOTS;
     w->max_lends = o->max_lends ? o->max_lends : DEFAULT_MAX_LENDS;
     w->mode = o->access_mode ? o->access_mode : DEFAULT_MODE;
+    w->dmabuf = o->dmabuf;
+    w->dmabuf_for_all = o->dmabuf_for_all;
     w->lossless = o->lossless;
     w->lossless_timeout = o->lossless_timeout_ns ? o->lossless_timeout_ns : DEFAULT_TIMEOUT;
     w->cancel_fd = o->cancel_fd ? o->cancel_fd : -1;
@@ -349,6 +376,7 @@ static void forget(struct fork_node *node)
     claim_forget(&w->claim);
     if (w->pool)
         region_forget(&w->pool->region);
+    foreign_forget(w);
 }
 
 /* The last reference went: no pool is left, nobody can call us any more. */
@@ -404,7 +432,7 @@ int framebus_writer_open(struct framebus_writer **writer, const char *name,
     return 0;
 }
 
-static int lock_open(struct framebus_writer *w)
+int writer_lock(struct framebus_writer *w)
 {
     if (w->fork.forked)
         return fail(-ECHILD, "this writer belongs to the parent process");
@@ -415,10 +443,35 @@ static int lock_open(struct framebus_writer *w)
     return fail(-ESTALE, "bus \"%s\" is closed", w->place.name);
 }
 
-static int unlock(struct framebus_writer *w, int result)
+int writer_unlock(struct framebus_writer *w, int result)
 {
-    pthread_mutex_unlock(&w->lock);
+    w->refs++; /* what is called back may release the last frame */
+    writer_unref(w);
     return result;
+}
+
+/* Tells the owners of foreign buffers that came home, without the lock. */
+static void call_back(struct framebus_writer *w)
+{
+    void (*returned)(void *user);
+    void *user;
+    while (foreign_next_back(w, &returned, &user)) {
+        pthread_mutex_unlock(&w->lock);
+        returned(user);
+        pthread_mutex_lock(&w->lock);
+    }
+}
+
+void writer_unref(struct framebus_writer *w)
+{
+    if (w->out)
+        foreign_collect(w);
+    if (w->back)
+        call_back(w);
+    bool last = --w->refs == 0;
+    pthread_mutex_unlock(&w->lock);
+    if (last)
+        destroy(w);
 }
 
 void framebus_writer_close(struct framebus_writer *w)
@@ -437,10 +490,7 @@ void framebus_writer_close(struct framebus_writer *w)
     serve_close(w);
     pool_unref(w->pool);
     w->pool = NULL;
-    bool last = --w->refs == 0;
-    pthread_mutex_unlock(&w->lock);
-    if (last)
-        destroy(w);
+    writer_unref(w);
 }
 
 /* ---- frames ---- */
@@ -449,12 +499,12 @@ int framebus_writer_set_format(struct framebus_writer *w, const struct framebus_
 {
     int r = framebus_format_check(format);
     if (!r)
-        r = lock_open(w);
+        r = writer_lock(w);
     if (r)
         return r;
     do {
         if (w->has_format && framebus_format_equal(&w->format, format))
-            return unlock(w, 0); /* after the end of a stream the next begin makes the pool */
+            return writer_unlock(w, 0); /* after the end of a stream the next begin makes the pool */
         r = wait_for_stragglers(w);
     } while (r > 0);
     char *caps = r ? NULL : strdup(format->caps ? format->caps : "");
@@ -464,11 +514,10 @@ int framebus_writer_set_format(struct framebus_writer *w, const struct framebus_
         free(caps);
     else
         adopt_format(w, format, caps);
-    return unlock(w, r);
+    return writer_unlock(w, r);
 }
 
-/* There is a present pool with room for a frame of this size, or an error. */
-static int provide_pool(struct framebus_writer *w, uint64_t size)
+int provide_pool(struct framebus_writer *w, uint64_t size)
 {
     struct framebus_format format;
     int r;
@@ -503,7 +552,7 @@ static int take_slot(struct framebus_writer *w)
         serve_expel(w);
         if (i >= 0)
             return i;
-        if (pool->slots.touched == pool->slots.limit)
+        if (pool->slots.touched == pool->slots.limit - pool->bound)
             return fail(-EBUSY, "all %u slots of bus \"%s\" are in use", pool->slots.limit, w->place.name);
         uint64_t offset = pool->header->data_offset + pool->slots.touched * pool->header->slot_stride;
         int r = region_reserve(&pool->region, offset, pool->header->slot_stride);
@@ -511,6 +560,20 @@ static int take_slot(struct framebus_writer *w)
             return r;
         slots_touch(&pool->slots);
     }
+}
+
+void lend_frame(struct framebus_writer *w, struct frame *f)
+{
+    struct pool *pool = f->owner;
+    f->state = FRAME_LENT;
+    f->meta_size = 0;
+    f->public.size = pool->format.planes ? pool->format.size : 0;
+    f->public.sequence = 0;
+    f->public.capture_ns = f->public.publish_ns = f->public.duration_ns = 0;
+    f->public.flags = 0;
+    f->public.crop = (struct framebus_rect){0};
+    pool->refs++;
+    w->refs++;
 }
 
 int framebus_writer_begin(struct framebus_writer *w, struct framebus_frame **frame)
@@ -521,7 +584,7 @@ int framebus_writer_begin(struct framebus_writer *w, struct framebus_frame **fra
 int framebus_writer_begin_size(struct framebus_writer *w, uint64_t size, struct framebus_frame **frame)
 {
     *frame = NULL;
-    int r = lock_open(w);
+    int r = writer_lock(w);
     if (r)
         return r;
     r = provide_pool(w, size);
@@ -532,20 +595,12 @@ int framebus_writer_begin_size(struct framebus_writer *w, uint64_t size, struct 
     if (!r)
         r = take_slot(w);
     if (r < 0)
-        return unlock(w, r);
+        return writer_unlock(w, r);
 
     struct frame *f = &w->pool->frames[r];
-    f->state = FRAME_LENT;
-    f->meta_size = 0;
-    f->public.size = w->pool->format.planes ? w->pool->format.size : 0;
-    f->public.sequence = 0;
-    f->public.capture_ns = f->public.publish_ns = f->public.duration_ns = 0;
-    f->public.flags = 0;
-    f->public.crop = (struct framebus_rect){0};
-    w->pool->refs++;
-    w->refs++;
+    lend_frame(w, f);
     *frame = &f->public;
-    return unlock(w, 0);
+    return writer_unlock(w, 0);
 }
 
 static int check_frame(const struct frame *f)
@@ -577,14 +632,14 @@ int framebus_writer_publish(struct framebus_writer *w, struct framebus_frame *fr
     struct pool *pool = f->owner;
     int r = check_frame(f);
     if (!r)
-        r = lock_open(w);
+        r = writer_lock(w);
     if (r)
         return r;
     if (f->state != FRAME_LENT)
-        return unlock(
+        return writer_unlock(
             w, fail(-EALREADY, "frame %llu is published already", (unsigned long long)frame->sequence));
     if (pool != w->pool)
-        return unlock(w, fail(-ESTALE, "the pool of this frame has ended: copy it into a new one"));
+        return writer_unlock(w, fail(-ESTALE, "the pool of this frame has ended: copy it into a new one"));
 
     int64_t now = clock_now();
     frame->publish_ns = now;
@@ -609,7 +664,7 @@ int framebus_writer_publish(struct framebus_writer *w, struct framebus_frame *fr
     note_rate(w, now);
     if (now - w->last_look >= LOOK_INTERVAL)
         serve_look(w); /* a failure here is dispatch's to tell */
-    return unlock(w, 0);
+    return writer_unlock(w, 0);
 }
 
 void framebus_writer_release(struct framebus_writer *w, struct framebus_frame *frame)
@@ -619,16 +674,18 @@ void framebus_writer_release(struct framebus_writer *w, struct framebus_frame *f
         return;
     pthread_mutex_lock(&w->lock);
     struct pool *pool = f->owner;
-    bool last = false;
-    if (f->state != FRAME_FREE) {
-        f->state = FRAME_FREE;
-        slots_release(&pool->slots, frame->slot);
-        pool_unref(pool);
-        last = --w->refs == 0;
+    bool published = f->state == FRAME_PUBLISHED;
+    if (f->state == FRAME_FREE) {
+        writer_unlock(w, 0);
+        return;
     }
-    pthread_mutex_unlock(&w->lock);
-    if (last)
-        destroy(w);
+    f->state = FRAME_FREE;
+    if (f->buffer)
+        foreign_release(w, f, published);
+    else
+        slots_release(&pool->slots, frame->slot);
+    pool_unref(pool);
+    writer_unref(w);
 }
 
 int framebus_writer_cancel(struct framebus_writer *w, struct framebus_frame *frame)
@@ -640,13 +697,13 @@ int framebus_writer_cancel(struct framebus_writer *w, struct framebus_frame *fra
 
 int framebus_writer_end(struct framebus_writer *w)
 {
-    int r = lock_open(w);
+    int r = writer_lock(w);
     if (r)
         return r;
     r = wait_for_lossless(w, lags_a_pool);
     if (!r)
         retire(w, LAYOUT_ENDED);
-    return unlock(w, r);
+    return writer_unlock(w, r);
 }
 
 /* ---- serving ---- */
@@ -660,17 +717,17 @@ int framebus_writer_fd(struct framebus_writer *w)
 
 int framebus_writer_dispatch(struct framebus_writer *w)
 {
-    int r = lock_open(w);
-    return r ? r : unlock(w, serve_look(w));
+    int r = writer_lock(w);
+    return r ? r : writer_unlock(w, serve_look(w));
 }
 
 int framebus_writer_get_info(struct framebus_writer *w, struct framebus_bus_info **info)
 {
     *info = NULL;
     struct framebus_bus_info *one = calloc(1, sizeof *one);
-    int r = one ? lock_open(w) : -ENOMEM;
+    int r = one ? writer_lock(w) : -ENOMEM;
     if (!r)
-        r = unlock(w, info_load(one, serve_describe(w)));
+        r = writer_unlock(w, info_load(one, serve_describe(w)));
     if (r) {
         framebus_info_free(one, 1);
         return r;

@@ -4,6 +4,7 @@
 #define FRAMEBUS_WRITER_H
 
 #include "directory.h"
+#include "dmabuf.h"
 #include "fork.h"
 #include "frame.h"
 #include "protocol.h"
@@ -21,7 +22,10 @@ struct pool {
     char *caps;
     struct slots slots;
     struct slot_note *notes;
-    struct frame *frames; /* one a slot */
+    struct frame *frames;     /* one a slot */
+    struct outside *exported; /* the slots as DMA-BUFs; NULL: they are none */
+    uint32_t bound;           /* slots at the end of the table that are for foreign buffers */
+    bool armed;               /* readers are asked to ring when they release, and none has: foreign.c */
     uint32_t serial;
     uint32_t refs; /* one while present, one for each lend and each reader that stands in it */
 };
@@ -41,6 +45,7 @@ struct peer {
     uint32_t strikes; /* see bell_ring() */
     pid_t pid;
     uid_t uid;
+    uint32_t flags; /* of its HELLO */
     uint32_t quota;
     enum framebus_delivery delivery;
     bool moves;        /* has been in a pool of this bus before */
@@ -77,6 +82,7 @@ struct framebus_writer {
     uint32_t history; /* as asked for */
     uint32_t window;  /* frames that readers may take: history, in a lossless writer more */
     uint32_t max_slots, max_lends;
+    bool dmabuf, dmabuf_for_all;
     bool lossless;
     int64_t lossless_timeout;
     bool brisk;    /* the last wait for a lossless reader was over almost at once */
@@ -91,6 +97,11 @@ struct framebus_writer {
     struct pool *pool; /* the present one; NULL before a format and after the end of a stream */
     uint32_t pools;    /* made so far */
     uint64_t sequence; /* of the next pool's first frame */
+
+    struct framebus_buffer *buffers; /* foreign ones, of any pool */
+    struct framebus_buffer *back;    /* those whose owners are still to be told that they are back */
+    uint32_t out;                    /* how many have a frame that is published and no longer lent */
+    uint32_t serials;                /* given to foreign buffers so far */
 
     int epoll; /* listener and peers: framebus_writer_fd() */
     int wake;  /* eventfd: tells the thread that polls for readers to look again */
@@ -123,6 +134,39 @@ struct framebus_writer {
 /* Lets go of a pool; the last one unmaps it. */
 void pool_unref(struct pool *pool);
 
+/* Locks a writer that is open. */
+int writer_lock(struct framebus_writer *w);
+
+/* Unlocks it, gives back what foreign buffers came home meanwhile, and returns the result. */
+int writer_unlock(struct framebus_writer *w, int result);
+
+/* The same, and lets go of one reference. */
+void writer_unref(struct framebus_writer *w);
+
+/* There is a present pool with room for a frame of this size, or an error. */
+int provide_pool(struct framebus_writer *w, uint64_t size);
+
+/* Makes a frame the caller's, to be filled in. */
+void lend_frame(struct framebus_writer *w, struct frame *f);
+
+/* ---- foreign.c; all with the writer's lock held ---- */
+
+/* The lend of a frame in a foreign buffer ends. */
+void foreign_release(struct framebus_writer *w, struct frame *f, bool published);
+
+/* Looks which foreign buffers nobody uses any more. If only readers' claims keep one, they are asked to
+ * ring when they let go. */
+void foreign_collect(struct framebus_writer *w);
+
+/* The next buffer that came home, as nobody's any more; false: none. */
+bool foreign_next_back(struct framebus_writer *w, void (**returned)(void *user), void **user);
+
+/* Sends a reader what it has to know before it is sent the present pool; or, with a buffer, only that. */
+int foreign_tell(struct framebus_writer *w, const struct peer *peer, const struct framebus_buffer *only);
+
+/* In a forked child. */
+void foreign_forget(struct framebus_writer *w);
+
 /* ---- serve.c; all with the writer's lock held ---- */
 
 int serve_open(struct framebus_writer *w);
@@ -139,6 +183,15 @@ void serve_offer(struct framebus_writer *w);
 
 /* P3 of `filled`: wakes the readers in a pool that sleep. */
 void serve_ring(struct framebus_writer *w, struct pool *pool, int64_t now);
+
+/* Slots that would be left over if the readers' quotas summed up to this. */
+int64_t serve_room(const struct framebus_writer *w, uint64_t quotas);
+
+/* May this reader have DMA-BUFs of slots? */
+bool serve_may_have_dmabufs(const struct framebus_writer *w, const struct peer *peer);
+
+/* Tells the readers in the present pool of a foreign buffer. */
+void serve_introduce(struct framebus_writer *w, const struct framebus_buffer *buffer);
 
 /* A thread that waits for readers looks again. */
 void serve_wake(struct framebus_writer *w);

@@ -236,6 +236,44 @@ FRAMEBUS_API const void *framebus_frame_get_meta(const struct framebus_frame *fr
 FRAMEBUS_API const void *framebus_frame_meta_at(const struct framebus_frame *frame, unsigned index,
                                                 uint32_t *tag, size_t *size);
 
+/* ---- DMA-BUFs ------------------------------------------------------------------------------ */
+
+/** A piece of a frame's memory: bytes offset to offset + size of a file descriptor. */
+struct framebus_part {
+    int fd;
+    uint64_t offset, size;
+};
+
+/** Where a frame is for devices. The file descriptors belong to the library. */
+struct framebus_dmabuf {
+    uint32_t serial; /* what was made of the descriptors (a framebuffer, an image) holds for all frames
+                        with the same format_serial, slot and serial */
+    uint32_t parts;  /* pieces of memory that follow one another in the frame */
+    struct framebus_part part[FRAMEBUS_PLANES_MAX];
+    struct {
+        int fd;          /* of the part the plane begins in ... */
+        uint64_t offset; /* ... and where in the fd. The modifier is format->modifier */
+        uint32_t stride;
+    } plane[FRAMEBUS_PLANES_MAX];
+};
+
+/**
+ * The DMA-BUFs in which a frame is: a reader's (of one that was opened with `dmabuf`) or a writer's.
+ * They can be mapped and imported as long as the frame is held; what is made of them may be kept
+ * longer, but look at it only while such a frame is held. Makes no system call. Any thread.
+ * -ENOTSUP: this frame is in none, or this reader is given none; the sentence says why.
+ */
+FRAMEBUS_API int framebus_frame_dmabuf(const struct framebus_frame *frame, struct framebus_dmabuf *dmabuf);
+
+/**
+ * Brackets what the CPU does with the memory of a frame that devices use as well, as caches need it:
+ * begin, read or write (`write`: in a writer's frame), end with the same `write`. Nothing happens for
+ * a frame without DMA-BUFs. Begin may block until a device is done with the memory. Any thread.
+ * -EIO and the like: the driver's error.
+ */
+FRAMEBUS_API int framebus_frame_begin_access(const struct framebus_frame *frame, bool write);
+FRAMEBUS_API int framebus_frame_end_access(const struct framebus_frame *frame, bool write);
+
 /* ---- Writer -------------------------------------------------------------------------------- */
 
 /** Where a pool's memory comes from. */
@@ -275,6 +313,11 @@ struct framebus_writer_options {
     int cancel_fd;               /* begin returns -ECANCELED while this is readable [0: none]; the caller's,
                                     must stay open as long as the writer */
     const char *label;           /* shown to people [the process's name] */
+    bool dmabuf;                 /* slots are DMA-BUFs too: for devices here, and for readers that ask and
+                                    are of this user, or root. memfd only; all slots have their memory
+                                    from the beginning, hence max_slots [24] */
+    bool dmabuf_for_all;         /* readers of other users may have DMA-BUFs too, and with them the means to
+                                    write to frames */
 };
 
 /**
@@ -295,7 +338,8 @@ struct framebus_writer;
  * an option is wrong. -EACCES, -EPERM: the runtime directory, group or mode cannot be used.
  * -ENOENT: the directory of the path does not exist. -EEXIST: something there is no socket, or
  * another program's.
- * -ENOTSUP: that kind of memory cannot be had here. -ENOMEM, -ENOSPC, -EMFILE: as usual.
+ * -ENOTSUP: that kind of memory cannot be had here, or no DMA-BUF of it. -ENOMEM, -ENOSPC, -EMFILE:
+ * as usual.
  */
 FRAMEBUS_API int framebus_writer_open(struct framebus_writer **writer, const char *name,
                                       const struct framebus_format *format,
@@ -342,6 +386,43 @@ FRAMEBUS_API void framebus_writer_release(struct framebus_writer *writer, struct
 FRAMEBUS_API int framebus_writer_cancel(struct framebus_writer *writer, struct framebus_frame *frame);
 
 /**
+ * Memory of somebody else, in which frames of the present pool may lie: a camera's or decoder's
+ * DMA-BUFs, or memfds sealed with F_SEAL_SHRINK. Lives until destroyed.
+ */
+struct framebus_buffer;
+
+/**
+ * Registers such memory with the present pool: up to FRAMEBUS_PLANES_MAX parts that one after the
+ * other are a frame as the format describes it (planes in several fds: a part each). Offsets, and sizes
+ * but for the last, are multiples of the page size. The fds are duplicated. Readers are sent them once.
+ *
+ * `returned` is called each time that a frame in it was published or cancelled, and nobody uses it
+ * any more: the owner may write to it again. That is when the lend has ended, no reader has a claim on
+ * it, and `history` newer frames were published or the pool has ended and every reader left it. It is
+ * called without locks by whichever call on this writer found that out; while readers keep buffers,
+ * framebus_writer_fd() tells when to dispatch. Closing the writer returns everything.
+ *
+ * -EINVAL: parts that make no frame, or neither DMA-BUFs nor sealed memfds. -EBUSY: no slots left:
+ * open the writer with more max_slots. -EPERM: DMA-BUFs on a bus that others may read, without
+ * dmabuf_for_all. -ENODATA: there is no format yet.
+ */
+FRAMEBUS_API int framebus_buffer_create(struct framebus_buffer **buffer, struct framebus_writer *writer,
+                                        const struct framebus_part *parts, unsigned count,
+                                        void (*returned)(void *user), void *user);
+
+/** The buffer is used no more; while a frame in it is out, it stays until that has been returned. Also
+ *  after close of the writer. NULL is fine. */
+FRAMEBUS_API void framebus_buffer_destroy(struct framebus_buffer *buffer);
+
+/**
+ * As framebus_writer_begin(), for a frame that is in this buffer already, or will be when it is
+ * published. The frame has no mapped memory (data is NULL). Never blocks, not in a lossless writer either.
+ * -EBUSY: it has not been returned yet. -ESTALE: its pool has ended; register it again.
+ */
+FRAMEBUS_API int framebus_writer_begin_buffer(struct framebus_writer *writer, struct framebus_buffer *buffer,
+                                              struct framebus_frame **frame);
+
+/**
  * Ends the stream: readers get -ENODATA after the last frame. The writer stays; the next begin
  * starts a new stream, to which the same readers may go on.
  */
@@ -376,6 +457,9 @@ struct framebus_reader_options {
                           wake-up, microseconds for reader and writer, is saved if one comes in that
                           time; nothing else is noticed in it [0: a few microseconds, while frames come as
                           quickly as that], up to 50 ms */
+    bool dmabuf;       /* ask for DMA-BUFs: framebus_frame_dmabuf(). Frames that a device wrote need
+                          framebus_frame_begin_access() then, and those in memory that cannot be mapped come
+                          too, with data NULL */
 };
 
 /**
@@ -411,7 +495,8 @@ FRAMEBUS_API int framebus_reader_open(struct framebus_reader **reader, const cha
  * this reader out. With `follow` these two become waits for the next writer, and -ECONNREFUSED says
  * that it refused us (the sentence says why; calling again knocks again).
  * -EPROTO, -EBADMSG: the writer broke the protocol. -ENOMEM, -EMFILE and the like: its pool could not
- * be mapped. After these, and after -EPIPE and -ECONNABORTED without `follow`, only close makes sense.
+ * be mapped. -ENOTSUP: a frame is in memory that cannot be mapped at all. After these, and after -EPIPE and
+ * -ECONNABORTED without `follow`, only close makes sense.
  */
 FRAMEBUS_API int framebus_reader_next(struct framebus_reader *reader, struct framebus_frame **frame,
                                       int64_t timeout_ns);

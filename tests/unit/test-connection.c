@@ -105,6 +105,7 @@ static void every_type_has_its_one_size(void **state)
         {MESSAGE_REFUSED, sizeof(struct message_refused), false},
         {MESSAGE_INFO, sizeof(struct message_plain), false},
         {MESSAGE_INFO_REPLY, sizeof(struct message_info_reply), true},
+        {MESSAGE_BUFFERS, sizeof(struct message_buffers), true},
     };
     assert_int_equal(sizeof known / sizeof *known, MESSAGE_TYPES - 1);
     static union message sent;
