@@ -17,7 +17,7 @@ def guest(build_dir, tmp_path_factory):
     # Else the slow guest would have to load every plugin there is.
     subprocess.run(['gst-inspect-1.0', '--exists', 'framebussink'], check=False)
     scratch = tmp_path_factory.mktemp('vm')
-    run = subprocess.run([HERE / 'run', '--scratch', scratch, '--timeout', '300', '--', HERE / 'cases'],
+    run = subprocess.run([HERE / 'run', '--scratch', scratch, '--timeout', '600', '--', HERE / 'cases'],
                          stdin=subprocess.DEVNULL, capture_output=True, text=True)
     if run.returncode == 77:
         pytest.skip(run.stderr.strip().splitlines()[-1])
