@@ -132,15 +132,16 @@ int outside_check(struct outside *o, int error)
 int outside_map(struct outside *o)
 {
     /* A place for all first, so that they come to lie side by side. */
-    uint8_t *base =
-        mmap(NULL, (size_t)o->size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+    /* cppcheck-suppress invalidFunctionArg */
+    uint8_t *base = mmap(NULL, (size_t)o->size, PROT_NONE, flags, -1, 0);
     if (base == MAP_FAILED)
         return fail(-errno, "no address space for a buffer of %" PRIu64 " bytes", o->size);
     uint8_t *at = base;
     for (uint32_t i = 0; i < o->parts; i++) {
         const struct framebus_part *p = &o->part[i];
-        if (mmap(at, (size_t)p->size, PROT_READ, MAP_SHARED | MAP_FIXED, p->fd, (off_t)p->offset) ==
-            MAP_FAILED) {
+        void *there = mmap(at, (size_t)p->size, PROT_READ, MAP_SHARED | MAP_FIXED, p->fd, (off_t)p->offset);
+        if (there == MAP_FAILED) {
             int r = fail(-ENOTSUP, "the writer's frames are in memory that cannot be mapped: %s",
                          strerror(errno));
             munmap(base, (size_t)o->size);
