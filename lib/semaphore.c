@@ -43,8 +43,12 @@ bool bell_ring(int event, uint32_t *strikes, bool weigh)
         return true;
     }
     int64_t cost = (clock_thread_cpu() - cpu) / BELL_LIMIT_NS;
-    if (cost)
-        *strikes += cost <= BELL_STRIKES ? (uint32_t)cost : BELL_STRIKES + 1;
+    /* What the host of a virtual machine takes away meanwhile counts as ours: only what is beyond all
+     * doubt is enough by itself. */
+    if (cost >= BELL_CERTAIN)
+        *strikes = BELL_STRIKES + 1;
+    else if (cost)
+        *strikes += cost < BELL_STRIKES / 2 ? (uint32_t)cost : BELL_STRIKES / 2;
     else if (*strikes)
         --*strikes;
     return *strikes <= BELL_STRIKES;
