@@ -169,10 +169,10 @@ static void write_planes_apart(const void *argument)
     const struct framebus_part parts[] = {{.fd = y, .size = luma},
                                           {.fd = uv, .offset = 3 * PAGE, .size = chroma}};
     struct buffer told = {.fd = -1};
+    step(w); /* the reader is there before the buffer */
     check_equal(framebus_buffer_create(&told.handle, w, parts, 2, come_home, &told), 0);
     close(y);
     close(uv);
-    step(w); /* the reader is there before the frame */
     struct framebus_frame *f;
     check_equal(framebus_writer_begin_buffer(w, told.handle, &f), 0);
     check_equal(framebus_writer_publish(w, f), 0);
@@ -204,6 +204,17 @@ static void planes_in_descriptors_of_their_own_are_one_frame(void)
 
 /* ---- who has the buffer ---- */
 
+/* Nothing but its own fd tells the writer. */
+static void wait_for_return(struct framebus_writer *w, const struct buffer *b)
+{
+    for (int64_t until = now_ns() + 20 * S; !b->home;) {
+        check(now_ns() < until);
+        struct pollfd wait = {.fd = framebus_writer_fd(w), .events = POLLIN};
+        check(poll(&wait, 1, 20000) == 1);
+        check_equal(framebus_writer_dispatch(w), 0);
+    }
+}
+
 static void write_two(const void *argument)
 {
     (void)argument;
@@ -223,12 +234,7 @@ static void write_two(const void *argument)
     struct framebus_frame *f;
     check_fails(framebus_writer_begin_buffer(w, b[0].handle, &f), EBUSY, "in use");
     shared->value[2] = 1; /* the reader lets go; nothing but our own fd says so */
-    for (int64_t until = now_ns() + 20 * S; !b[0].returned;) {
-        check(now_ns() < until);
-        struct pollfd wait = {.fd = framebus_writer_fd(w), .events = POLLIN};
-        check(poll(&wait, 1, 20000) == 1);
-        check_equal(framebus_writer_dispatch(w), 0);
-    }
+    wait_for_return(w, &b[0]);
     check_equal(b[0].returned, 1);
     check_equal(b[1].returned, 0); /* the newest frame stays for those who come */
     step(w);
@@ -260,6 +266,51 @@ static void a_buffer_returns_when_the_last_claim_and_lend_is_gone(void)
     framebus_reader_release(rd, f);
     framebus_reader_close(rd);
     go_on();
+    end_script(writer);
+}
+
+static void write_three(const void *argument)
+{
+    (void)argument;
+    struct framebus_writer *w = open_writer(&brief);
+    struct buffer b[3];
+    for (int i = 0; i < 3; i++)
+        make_buffer(&b[i], w, small().size);
+    step(w); /* 1: the reader is there */
+    for (uint64_t i = 0; i < 3; i++) {
+        publish_in(w, &b[i], i);
+        while (shared->value[0] <= (int64_t)i) /* it has taken it */
+            serve(w, MS, NULL);
+    }
+    for (int i = 0; i < 2; i++) {
+        check(!b[i].home);
+        shared->value[1] = i + 1; /* the reader lets go of this one */
+        wait_for_return(w, &b[i]);
+    }
+    step(w);
+    for (int i = 0; i < 3; i++)
+        free_buffer(&b[i]);
+    framebus_writer_close(w);
+}
+
+static void the_writer_wakes_for_each_buffer_that_a_reader_lets_go_of(void)
+{
+    pid_t writer = start_script(write_three, NULL);
+    struct framebus_reader *rd = open_reader(3);
+    struct framebus_frame *f[3];
+    shared->go++;
+    for (int i = 0; i < 3; i++) {
+        check_equal(framebus_reader_next(rd, &f[i], 10 * S), 0);
+        shared->value[0] = i + 1;
+    }
+    for (int i = 0; i < 2; i++) {
+        check_soon(shared->value[1] == i + 1);
+        check_equal(frame_number(f[i]), i);
+        framebus_reader_release(rd, f[i]);
+    }
+    check_soon(shared->done == 2);
+    framebus_reader_release(rd, f[2]);
+    framebus_reader_close(rd);
     end_script(writer);
 }
 
@@ -508,6 +559,7 @@ int main(void)
         PROCESS_TEST(frames_in_foreign_memory_arrive_whole_while_readers_come_and_go),
         PROCESS_TEST(planes_in_descriptors_of_their_own_are_one_frame),
         PROCESS_TEST(a_buffer_returns_when_the_last_claim_and_lend_is_gone),
+        PROCESS_TEST(the_writer_wakes_for_each_buffer_that_a_reader_lets_go_of),
         PROCESS_TEST(a_killed_reader_gives_its_buffers_back),
         PROCESS_TEST(a_killed_reader_in_a_pool_that_has_ended_gives_its_buffers_back),
         PROCESS_TEST(what_is_no_buffer_is_refused_with_a_sentence),
