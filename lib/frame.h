@@ -19,11 +19,11 @@ struct frame {
     void *owner;                   /* what the frame belongs to, as writer or reader see fit */
     uint8_t *meta;                 /* FRAMEBUS_META_MAX bytes in the slot, 8-byte aligned. A reader's are
                                       read-only, and a hostile writer may change them at any time */
-    const struct outside *outside; /* memory it shares with devices or others; NULL: none */
-    uint32_t buffer;               /* serial of the foreign buffer that data points to; 0: the slot */
     uint32_t meta_size;            /* bytes of blocks there; ours, at most FRAMEBUS_META_MAX */
     uint8_t state;                 /* enum frame_state */
     bool backed;                   /* a reader's: known to have memory, see region_touch() */
+    const struct outside *outside; /* memory it shares with devices or others; NULL: none */
+    uint32_t buffer;               /* serial of the foreign buffer that data points to; 0: the slot */
 };
 
 /* Describes the frames of a pool's slots: slot i at data + i * stride, its metadata `capacity` bytes

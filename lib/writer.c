@@ -443,18 +443,13 @@ int writer_lock(struct framebus_writer *w)
     return fail(-ESTALE, "bus \"%s\" is closed", w->place.name);
 }
 
-int writer_unlock(struct framebus_writer *w, int result)
-{
-    w->refs++; /* what is called back may release the last frame */
-    writer_unref(w);
-    return result;
-}
-
 /* Tells the owners of foreign buffers that came home, without the lock. */
 static void call_back(struct framebus_writer *w)
 {
     void (*returned)(void *user);
     void *user;
+    if (w->out)
+        foreign_collect(w);
     while (foreign_next_back(w, &returned, &user)) {
         pthread_mutex_unlock(&w->lock);
         returned(user);
@@ -462,11 +457,20 @@ static void call_back(struct framebus_writer *w)
     }
 }
 
+int writer_unlock(struct framebus_writer *w, int result)
+{
+    if (w->buffers) {
+        w->refs++; /* what is called back may release the last frame */
+        writer_unref(w);
+    } else {
+        pthread_mutex_unlock(&w->lock);
+    }
+    return result;
+}
+
 void writer_unref(struct framebus_writer *w)
 {
-    if (w->out)
-        foreign_collect(w);
-    if (w->back)
+    if (w->buffers)
         call_back(w);
     bool last = --w->refs == 0;
     pthread_mutex_unlock(&w->lock);
