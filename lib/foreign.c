@@ -315,17 +315,24 @@ static int add(struct batch *batch, uint32_t slot, const struct outside *memory)
     return r;
 }
 
+/* May this reader have DMA-BUFs of slots, and does it want them? */
+static bool gets_dmabufs(const struct framebus_writer *w, const struct peer *peer)
+{
+    return peer->flags & HELLO_WANTS_DMABUFS &&
+           (w->dmabuf_for_all || peer->uid == 0 || peer->uid == geteuid());
+}
+
 int foreign_tell(struct framebus_writer *w, const struct peer *peer, const struct framebus_buffer *only)
 {
     const struct pool *pool = w->pool;
-    bool wants = peer->flags & HELLO_WANTS_DMABUFS && serve_may_have_dmabufs(w, peer);
-    if (!only && !pool->bound && !(pool->exported && wants))
+    bool exports = !only && pool->exported && gets_dmabufs(w, peer);
+    if (!only && !pool->bound && !exports)
         return 0;
     struct batch batch = {.socket = peer->socket};
     int r = 0;
     message_init(&batch.head, MESSAGE_BUFFERS, sizeof batch.head);
     batch.head.cookie = pool->header->cookie;
-    for (uint32_t i = 0; !only && pool->exported && wants && i < pool->slots.limit - pool->bound && !r; i++)
+    for (uint32_t i = 0; exports && i < pool->slots.limit - pool->bound && !r; i++)
         r = add(&batch, i, &pool->exported[i]);
     for (const struct framebus_buffer *b = w->buffers; b && !r; b = b->next)
         if (b->pool == pool && (b == only || !only))

@@ -46,16 +46,12 @@ struct message_head {
     uint32_t magic;
     uint16_t abi;
     uint16_t type;
-    uint32_t size; /* of the whole message */
-    uint32_t flags;
+    uint32_t size;  /* of the whole message */
+    uint32_t flags; /* HELLO's; else 0 */
 };
 
-/* HELLO */
 #define HELLO_KNOWS_BUFFERS (1u << 0) /* may be sent BUFFERS */
 #define HELLO_WANTS_DMABUFS (1u << 1)
-/* POOL */
-#define POOL_HAS_DMABUFS    (1u << 0) /* of all slots; they went before */
-#define POOL_DENIES_DMABUFS (1u << 1) /* has them, but not for this reader */
 
 struct message_refused {
     struct message_head head;

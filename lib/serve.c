@@ -431,8 +431,6 @@ static void offer(struct framebus_writer *w, struct peer *peer)
     m.region_size = pool->region.size;
     m.cookie = pool->header->cookie;
     m.start = start;
-    if (pool->exported)
-        m.head.flags = serve_may_have_dmabufs(w, peer) ? POOL_HAS_DMABUFS : POOL_DENIES_DMABUFS;
     int fds[] = {pool->region.shared_fd, page_fd};
     bool nameless = pool->region.shared_fd < 0;
     int r = foreign_tell(w, peer, NULL);
@@ -463,11 +461,6 @@ int64_t serve_room(const struct framebus_writer *w, uint64_t quotas)
 {
     uint32_t bound = w->pool ? w->pool->bound : 0;
     return (int64_t)w->max_slots - (int64_t)(w->window + w->max_lends + 1 + bound + quotas);
-}
-
-bool serve_may_have_dmabufs(const struct framebus_writer *w, const struct peer *peer)
-{
-    return w->dmabuf_for_all || peer->uid == 0 || peer->uid == geteuid();
 }
 
 void serve_introduce(struct framebus_writer *w, const struct framebus_buffer *buffer)

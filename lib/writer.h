@@ -187,9 +187,6 @@ void serve_ring(struct framebus_writer *w, struct pool *pool, int64_t now);
 /* Slots that would be left over if the readers' quotas summed up to this. */
 int64_t serve_room(const struct framebus_writer *w, uint64_t quotas);
 
-/* May this reader have DMA-BUFs of slots? */
-bool serve_may_have_dmabufs(const struct framebus_writer *w, const struct peer *peer);
-
 /* Tells the readers in the present pool of a foreign buffer. */
 void serve_introduce(struct framebus_writer *w, const struct framebus_buffer *buffer);
 
