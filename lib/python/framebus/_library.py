@@ -67,13 +67,14 @@ class CWriterOptions(Structure):
     _fields_ = [
         ('memory', c_int), ('memory_flags', c_uint32), ('history', c_uint32), ('max_slots', c_uint32),
         ('max_lends', c_uint32), ('access_mode', c_uint32), ('group', c_char_p), ('lossless', c_bool),
-        ('lossless_timeout_ns', c_int64), ('cancel_fd', c_int), ('label', c_char_p)]
+        ('lossless_timeout_ns', c_int64), ('cancel_fd', c_int), ('label', c_char_p),
+        ('dmabuf', c_bool), ('dmabuf_for_all', c_bool)]
 
 
 class CReaderOptions(Structure):
     _fields_ = [
         ('delivery', c_int), ('quota', c_uint32), ('wait_ns', c_int64), ('follow', c_bool), ('cancel_fd', c_int),
-        ('label', c_char_p), ('spin_ns', c_int64)]
+        ('label', c_char_p), ('spin_ns', c_int64), ('dmabuf', c_bool)]
 
 
 class CReaderStats(Structure):
