@@ -456,7 +456,7 @@ static void read_what_changes(const void *argument)
         shared->value[0]++;
     }
     shared->value[1] += r < 0;
-    check(!r || r == -EBADMSG || r == -EPROTO || r == -ENODATA || r == -EPIPE);
+    check(!r || r == -EBADMSG || r == -EPROTO || r == -EPROTONOSUPPORT || r == -ENODATA || r == -EPIPE);
     framebus_reader_close(rd);
 }
 

@@ -13,6 +13,11 @@ from picture import Image, difference
 TOLERANCE = 4
 
 
+@pytest.fixture(autouse=True)
+def drivers_may_leak(monkeypatch):
+    monkeypatch.setenv('ASAN_OPTIONS', os.environ.get('ASAN_OPTIONS', '') + ':detect_leaks=0')
+
+
 @pytest.fixture
 def weston(spawn, display, tmp_path):
     """Starts a compositor with so many pixels for a unit of length; returns the environment to reach it by."""
