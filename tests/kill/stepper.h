@@ -9,6 +9,10 @@
 
 #include "../process/harness.h"
 
+/* A piece of the heap that is too small to be split goes out whole. What is lost each time exceeds this soon.
+ */
+#define HEAP_NOISE 1024
+
 /* Call first in main(): lazy binding would put the dynamic linker into the calls. */
 void stepper_start(char **argv);
 
