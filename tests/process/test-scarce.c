@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What a machine can be short of, for real: space for a core dump, room in a backlog, a runtime directory
  * that takes no more files, or none at all. (For calls that are made to fail see test-shortage.c.) */
+#include "../sanitized.h"
 #include "harness.h"
 
 #include <dirent.h>
@@ -11,17 +12,6 @@
 #include <sys/un.h>
 
 #define CANNOT 77 /* the machine does not let us try */
-
-#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
-#define SANITIZED true
-#elif defined __has_feature
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED true
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED false
-#endif
 
 #define skip_because(...)                                                                                    \
     do {                                                                                                     \
