@@ -1,29 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "samples.h"
 
-#include <drm_fourcc.h>
+#include "../lib/fourcc.h"
+
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-
-/* Values that older drm_fourcc.h do not have. */
-#ifndef DRM_FORMAT_R10
-#define DRM_FORMAT_R10 fourcc_code('R', '1', '0', ' ')
-#define DRM_FORMAT_R12 fourcc_code('R', '1', '2', ' ')
-#endif
-#ifndef DRM_FORMAT_S010
-#define DRM_FORMAT_S010 fourcc_code('S', '0', '1', '0')
-#define DRM_FORMAT_S210 fourcc_code('S', '2', '1', '0')
-#define DRM_FORMAT_S410 fourcc_code('S', '4', '1', '0')
-#define DRM_FORMAT_S012 fourcc_code('S', '0', '1', '2')
-#define DRM_FORMAT_S212 fourcc_code('S', '2', '1', '2')
-#define DRM_FORMAT_S412 fourcc_code('S', '4', '1', '2')
-#define DRM_FORMAT_S416 fourcc_code('S', '4', '1', '6')
-#endif
-#ifndef DRM_FORMAT_NV20
-#define DRM_FORMAT_NV20 fourcc_code('N', 'V', '2', '0')
-#endif
 
 /*
  * Every plane as one word for each of its groups, in the manner of drm_fourcc.h: fields from the
