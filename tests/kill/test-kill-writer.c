@@ -157,41 +157,17 @@ static void look_after_the_follower(void)
 
 /* ---- System V memory ---- */
 
-struct segment {
-    int key;
-    pid_t maker;
-    unsigned users;
-};
-
-static unsigned count_segments(bool (*counts)(const struct segment *))
+static bool is_left(const struct segment *segment, void *unused)
 {
-    char line[512];
-    unsigned count = 0;
-    FILE *table = fopen("/proc/sysvipc/shm", "re");
-    while (table && fgets(line, sizeof line, table)) {
-        int id, last;
-        unsigned mode;
-        unsigned long size;
-        struct segment segment;
-        if (sscanf(line, "%d %d %o %lu %d %d %u", &segment.key, &id, &mode, &size, &segment.maker, &last,
-                   &segment.users) == 7)
-            count += counts(&segment);
-    }
-    if (table)
-        fclose(table);
-    return count;
-}
-
-static bool is_left(const struct segment *segment)
-{
-    return ((unsigned)segment->key & 0xff000000u) == 0xfb000000u && !segment->users &&
-           kill(segment->maker, 0);
+    (void)unused;
+    return (segment->key & 0xff000000u) == 0xfb000000u && !segment->attached && kill(segment->maker, 0);
 }
 
 /* Marked for removal it has lost its key. */
-static bool is_shared_by_all(const struct segment *segment)
+static bool is_shared_by_all(const struct segment *segment, void *unused)
 {
-    return segment->maker == getpid() && segment->users == 3;
+    (void)unused;
+    return segment->maker == getpid() && segment->attached == 3;
 }
 
 /* ---- the victims ---- */
@@ -230,7 +206,7 @@ static struct framebus_writer *come_to_life(void)
     }
     /* A segment ends with the last who has attached it; who has only been told of it comes too late. */
     if (memory == FRAMEBUS_MEMORY_SYSV)
-        check_soon(count_segments(is_shared_by_all) == 1);
+        check_soon(count_segments(is_shared_by_all, NULL) == 1);
     for (uint64_t i = 0; i < FRAMES; i++, surely++)
         check_equal(publish_one(w, i), 0);
     return w;
@@ -380,7 +356,7 @@ static void kill_writers(const char *call, const struct killing *killing)
         skip();
     }
     allow_seconds(600);
-    unsigned segments = count_segments(is_left);
+    unsigned segments = count_segments(is_left, NULL);
     follower_fds = 0;
     reader = spawn(read_lives, NULL);
     follower = spawn(follow_lives, NULL);
@@ -393,7 +369,7 @@ static void kill_writers(const char *call, const struct killing *killing)
          points, instructions, (double)(now_ns() - begun) / (double)S);
     check(instructions > 40 && points >= (killing->sample ? killing->sample : instructions));
     run_one();
-    check_equal(count_segments(is_left), segments);
+    check_equal(count_segments(is_left, NULL), segments);
     shared->reader[0].stop = 1;
     join(reader);
     finish(follower, &shared->reader[1]);

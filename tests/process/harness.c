@@ -20,6 +20,7 @@ static unsigned test_limit;
 static pid_t children[CHILDREN]; /* all that this test started, alive or not */
 static unsigned child_count;
 static unsigned fds_before, mappings_before;
+static time_t begun_s;
 
 /* ---- time and words ---- */
 
@@ -237,26 +238,33 @@ unsigned count_posix(void)
     return count;
 }
 
-/* System V segments that one of our processes made. */
-static unsigned count_sysv(void)
+unsigned count_segments(bool (*counts)(const struct segment *segment, void *user), void *user)
 {
     char line[512];
     unsigned count = 0;
     FILE *table = fopen("/proc/sysvipc/shm", "re");
     while (table && fgets(line, sizeof line, table)) {
-        int key, id, creator;
-        unsigned mode;
-        unsigned long size;
-        if (sscanf(line, "%d %d %o %lu %d", &key, &id, &mode, &size, &creator) != 5)
+        struct segment s;
+        int key;
+        if (sscanf(line, "%d %d %o %*u %d %*d %u %*u %u %*u %*u %*u %*u %lld", &key, &s.id, &s.mode, &s.maker,
+                   &s.attached, &s.gid, &s.changed_s) != 7)
             continue;
-        bool ours = creator == getpid();
-        for (unsigned i = 0; i < child_count; i++)
-            ours |= creator == children[i];
-        count += ours;
+        s.key = (unsigned)key;
+        count += counts(&s, user);
     }
     if (table)
         fclose(table);
     return count;
+}
+
+/* What is older than the test is of one who had the same pid before. */
+static bool is_of_our_processes(const struct segment *segment, void *unused)
+{
+    (void)unused;
+    bool ours = segment->maker == getpid();
+    for (unsigned i = 0; i < child_count; i++)
+        ours |= segment->maker == children[i];
+    return ours && segment->changed_s >= begun_s;
 }
 
 /* Files of the runtime directory that should not be there when everybody has left. */
@@ -332,6 +340,7 @@ int harness_prepare(void **state)
     if (shared == MAP_FAILED)
         return -1;
     child_count = 0;
+    begun_s = time(NULL);
     signal(SIGALRM, die_of_old_age);
     allow_seconds(TEST_LIMIT);
     fds_before = count_fds();
@@ -350,7 +359,7 @@ void harness_run(void **state)
     if (count_files(names, sizeof names))
         check_failed(__FILE__, __LINE__, "files were left behind:%s", names);
     check_equal(count_posix(), 0);
-    check_equal(count_sysv(), 0);
+    check_equal(count_segments(is_of_our_processes, NULL), 0);
     check_equal(count_fds(), fds_before);
     check_equal(count_mappings(), mappings_before);
 }

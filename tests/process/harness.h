@@ -132,6 +132,17 @@ unsigned count_fds_of(pid_t pid);
 /* Names in /dev/shm that belong to buses in the test's directory. */
 unsigned count_posix(void);
 
+/* A System V segment, as the kernel lists it. */
+struct segment {
+    unsigned key, mode, attached, gid;
+    int id;
+    pid_t maker;
+    long long changed_s; /* CLOCK_REALTIME */
+};
+
+/* Those of the whole system that `counts`, which is given `user`, says yes to. */
+unsigned count_segments(bool (*counts)(const struct segment *segment, void *user), void *user);
+
 /* Mappings of frame memory or reader pages in this process. */
 unsigned count_mappings(void);
 

@@ -65,31 +65,24 @@ static void posix_memory_is_visible_with_its_mode_and_group_while_in_use(void)
     framebus_reader_close(rd);
 }
 
-struct segment {
-    int id, creator;
-    unsigned key, mode, attached, gid;
+struct search {
+    pid_t maker;
+    struct segment *found;
 };
 
-/* The one System V segment that this process made. */
+static bool is_of_maker(const struct segment *segment, void *user)
+{
+    const struct search *search = user;
+    if (segment->maker != search->maker)
+        return false;
+    *search->found = *segment;
+    return true;
+}
+
+/* How many this process made, and the last of them. */
 static unsigned segments_of(pid_t pid, struct segment *found)
 {
-    char line[512];
-    unsigned count = 0;
-    FILE *table = fopen("/proc/sysvipc/shm", "re");
-    check(table);
-    while (fgets(line, sizeof line, table)) {
-        struct segment s;
-        int key;
-        if (sscanf(line, "%d %d %o %*u %d %*d %u %*u %u", &key, &s.id, &s.mode, &s.creator, &s.attached,
-                   &s.gid) == 6 &&
-            s.creator == pid) {
-            s.key = (unsigned)key;
-            *found = s;
-            count++;
-        }
-    }
-    fclose(table);
-    return count;
+    return count_segments(is_of_maker, &(struct search){pid, found});
 }
 
 static void a_sysv_segment_is_marked_for_destruction_from_the_start(void)
