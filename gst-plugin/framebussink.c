@@ -707,7 +707,7 @@ static void gst_framebus_sink_init(GstFramebusSink *sink)
     g_cond_init(&sink->arrived);
     sink->options.access_mode = 0600;
     sink->options.history = 4;
-    sink->options.max_slots = 64;
+    sink->options.max_slots = 128;
     sink->options.lossless_timeout_ns = GST_SECOND;
 
     /* The last buffer would hold a slot, and nobody draws here: nothing is due by a deadline. */

@@ -26,7 +26,7 @@ void sink_properties_install(GObjectClass *class, GParamSpec **props)
     props[SINK_MAX_SLOTS] =
         g_param_spec_uint("max-slots", "Maximum slots",
                           "Room for so many frames at the most; what is never used takes no memory", 24,
-                          FRAMEBUS_SLOTS_MAX, 64, ready);
+                          FRAMEBUS_SLOTS_MAX, 128, ready);
     props[SINK_LOSSLESS] = g_param_spec_boolean(
         "lossless", "Lossless", "Wait for readers that asked for lossless delivery", FALSE, ready);
     props[SINK_LOSSLESS_TIMEOUT] = g_param_spec_int64(

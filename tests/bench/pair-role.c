@@ -33,7 +33,7 @@ static const struct {
 } contestants[] = {
     {"queue", NULL, NULL},
     {"bare", "baresink", "baresrc name=r0 ! " DRAIN},
-    {"framebus", "framebussink bus=%p max-slots=128", "framebussrc name=r0 bus=%p ! " DRAIN},
+    {"framebus", "framebussink bus=%p", "framebussrc name=r0 bus=%p ! " DRAIN},
     {"shm", "shmsink socket-path=%p shm-size=%s sync=false wait-for-connection=false",
      "shmsrc name=r0 socket-path=%p is-live=true do-timestamp=true ! %c ! " DRAIN},
     {"fd", "fdsink fd=%d sync=false",

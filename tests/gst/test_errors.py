@@ -55,6 +55,14 @@ def test_a_runtime_directory_that_is_none(launch, bus_dir):
     fails(launch('videotestsrc ! framebussink bus=b', env={'FRAMEBUS_DIR': '/dev/null'}), '/dev/null')
 
 
+def test_sixteen_sources_find_room_by_default(launch):
+    writer = launch(f'videotestsrc ! {RAW} ! framebussink bus=b')
+    readers = launch(16 * 'framebussrc bus=b num-buffers=5 ! fakesink ', env={'GST_DEBUG': 'framebussrc:4'})
+    assert readers.finish(30) == 0, readers.report()
+    assert 'framebussrc' in readers.err() and 'asking for less' not in readers.err()
+    assert writer.stop() == 0
+
+
 def test_a_full_bus(launch, sums):
     """A reader that asks for more slots than there are gets fewer; when there are none, it is told."""
     writer = launch(f'videotestsrc ! {RAW} ! framebussink bus=b max-slots=26')
