@@ -13,42 +13,20 @@
 
 #define OPTIONS_MAX 32
 
-static char program[64] = "framebus";
-
-static void say(const char *text, va_list arguments)
-{
-    bool progress = isatty(STDERR_FILENO);
-
-    /* A line of progress may stand there. */
-    fprintf(stderr, "%s%s: ", progress ? "\r\033[K" : "", program);
-    vfprintf(stderr, text, arguments);
-    fputc('\n', stderr);
-}
+static const char *running = ""; /* name of the command, for complain() */
 
 int complain(const char *text, ...)
 {
+    bool progress = isatty(STDERR_FILENO);
     va_list arguments;
 
+    /* A line of progress may stand there. */
+    fprintf(stderr, "%sframebus %s: ", progress ? "\r\033[K" : "", running);
     va_start(arguments, text);
-    say(text, arguments);
+    vfprintf(stderr, text, arguments);
     va_end(arguments);
+    fputc('\n', stderr);
     return STATUS_FAILED;
-}
-
-static int point_to_help(const struct command *command)
-{
-    fprintf(stderr, "Try 'framebus help %s'.\n", command->name);
-    return STATUS_USAGE;
-}
-
-int wrong_usage(const struct command *command, const char *text, ...)
-{
-    va_list arguments;
-
-    va_start(arguments, text);
-    say(text, arguments);
-    va_end(arguments);
-    return point_to_help(command);
 }
 
 /* The table as getopt wants it. Values of options without a letter are above those of letters. */
@@ -88,23 +66,12 @@ bool read_arguments(const struct command *command, int argc, char **argv, const 
     char letters[2 * OPTIONS_MAX];
     int option;
 
-    /* getopt says what is wrong itself, after this name. */
-    snprintf(program, sizeof(program), "framebus %s", command->name);
-    argv[0] = program;
+    running = command->name;
     fill_options(arguments, options, letters);
-    while ((option = getopt_long(argc, argv, letters, options, NULL)) != -1) {
+    while ((option = next_option(command, argc, argv, letters, options, status)) > 0) {
         const struct argument *argument;
         const char *wrong;
 
-        if (option == 'h') {
-            printf("Usage: framebus %s %s\n%s\n", command->name, command->arguments, command->help);
-            *status = STATUS_DONE;
-            return false;
-        }
-        if (option == '?') {
-            *status = point_to_help(command);
-            return false;
-        }
         argument = find_argument(arguments, option);
         if (!argument->parse) {
             *(bool *)argument->value = true;
@@ -112,19 +79,17 @@ bool read_arguments(const struct command *command, int argc, char **argv, const 
         }
         wrong = argument->parse(optarg, argument->value);
         if (wrong) {
-            *status = wrong_usage(command, "--%s %s: %s", argument->name, optarg, wrong);
+            *status = usage_error(command, "--%s %s: %s", argument->name, optarg, wrong);
             return false;
         }
     }
+    if (option == 0)
+        return false;
     if (argc - optind < count) {
-        *status = wrong_usage(command, "%s is missing", operands[argc - optind]);
+        *status = usage_error(command, "%s is missing", operands[argc - optind]);
         return false;
     }
-    if (argc - optind > count) {
-        *status = wrong_usage(command, "one argument too many: %s", argv[optind + count]);
-        return false;
-    }
-    return true;
+    return check_operands(command, argc, argv, count, count, status);
 }
 
 const char *parse_text(const char *text, void *value)

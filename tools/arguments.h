@@ -38,9 +38,6 @@ struct pair {
 const char *parse_fraction(const char *text, void *value); /* struct pair: 30, 30000/1001, 29.97 */
 const char *parse_sides(const char *text, void *value);    /* struct pair: 640x480 */
 
-/* Says on standard error what is wrong with the command line. Returns STATUS_USAGE. */
-int wrong_usage(const struct command *command, const char *text, ...) FRAMEBUS_PRINTF(2, 3);
-
 /* Says something on standard error, after the name of the command that runs. Returns STATUS_FAILED. */
 int complain(const char *text, ...) FRAMEBUS_PRINTF(1, 2);
 

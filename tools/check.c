@@ -157,7 +157,7 @@ static int look_at_bus(struct check *check)
     struct framebus_reader_options options = {
         .wait_ns = check->wait_ns,
         .delivery = check->delivery,
-        .cancel_fd = catch_interrupts(),
+        .cancel_fd = catch_interrupts(0),
         .label = "framebus check",
     };
     struct framebus_reader *reader;

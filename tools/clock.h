@@ -4,6 +4,7 @@
 #define TOOLS_CLOCK_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define NS_PER_S  INT64_C(1000000000)
@@ -12,11 +13,15 @@
 /* CLOCK_MONOTONIC, as everything in framebus. */
 int64_t now_ns(void);
 
+/* The time of day here as strftime writes it, and milliseconds. */
+void format_time(char *text, size_t room, const char *how);
+
 /*
  * From now on SIGINT, SIGTERM and SIGHUP do not end the process but make a file descriptor readable, which is
- * what a cancel_fd wants. Once for a process; negative errno on failure.
+ * what a cancel_fd wants; `more`, if it is not 0, is one more such signal. Once for a process, before any
+ * thread is started; negative errno on failure.
  */
-int catch_interrupts(void);
+int catch_interrupts(int more);
 
 /* True if a file descriptor can be read, as that one once one of them came. Never blocks. */
 bool is_readable(int fd);

@@ -22,8 +22,9 @@ struct command {
     int (*run)(const struct command *command, int argc, char **argv);
 };
 
-extern const struct command command_ls, command_info, command_rm;
-extern const struct command command_send, command_recv, command_record, command_play;
+extern const struct command command_check, command_doctor, command_hz, command_info, command_ls, command_mon,
+    command_play, command_record, command_recv, command_rm, command_send, command_snap, command_test,
+    command_top;
 
 /*
  * Parses the options of a command: --help, and --json if `json` is not NULL. Leaves optind at the first
@@ -53,9 +54,5 @@ bool wrong_value(const struct command *command, const char *option, const char *
 
 /* Says why the last call into the library failed. Returns STATUS_FAILED. */
 int call_error(const struct command *command);
-
-/* The rest of the commands. */
-extern const struct command command_check, command_doctor, command_hz, command_mon, command_snap,
-    command_test, command_top;
 
 #endif

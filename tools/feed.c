@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "arguments.h"
+#include "clock.h"
 #include "stream.h"
 
 /* Who lags by more than this does not hurry to catch up: the times begin anew. */
@@ -39,7 +40,7 @@ static int wait_for_readers(struct feed *feed)
     while (r == 0 && readers < feed->options->readers) {
         struct framebus_bus_info *info;
 
-        r = serve_until(feed->writer, feed->options->interrupts, -1, monotonic_now() + 5000000);
+        r = serve_until(feed->writer, feed->options->interrupts, -1, now_ns() + 5000000);
         if (r == 0 && framebus_writer_get_info(feed->writer, &info) == 0) {
             readers = info->readers;
             framebus_info_free(info, 1);
@@ -82,7 +83,7 @@ static int64_t due_time(struct feed *feed, const struct shot *shot)
 {
     const struct framebus_format *format = shot->format;
     double speed = feed->options->speed > 0 ? feed->options->speed : 1, wait;
-    int64_t now = monotonic_now(), due;
+    int64_t now = now_ns(), due;
 
     if (feed->options->fast || (!feed->source->timed && !format->rate_num))
         return 0;
@@ -112,7 +113,7 @@ static void set_times(const struct feed *feed, const struct shot *shot, int64_t 
 
     /* What was old when it was recorded is as old when it is played. */
     if (feed->source->timed && shot->capture_ns > 0 && latency >= 0)
-        frame->capture_ns = (due ? due : monotonic_now()) - latency;
+        frame->capture_ns = (due ? due : now_ns()) - latency;
     if (frame->capture_ns < 0)
         frame->capture_ns = 0;
     if (!frame->duration_ns && shot->format->rate_num && shot->format->fourcc)
@@ -182,7 +183,7 @@ static int pass_all(struct feed *feed)
 int feed(struct source *source, const struct feed_options *options)
 {
     struct feed feed = {.options = options, .source = source};
-    int64_t began = monotonic_now();
+    int64_t began = now_ns();
     int r = pass_all(&feed);
 
     if (feed.writer)
@@ -193,6 +194,6 @@ int feed(struct source *source, const struct feed_options *options)
     free(feed.format);
     if (!options->quiet)
         fprintf(stderr, "%s %" PRIu64 " frames in %.1f s\n", options->verb, feed.frames,
-                (double)(monotonic_now() - began) / 1e9);
+                (double)(now_ns() - began) / 1e9);
     return r < 0 && r != -EINTR ? STATUS_FAILED : STATUS_DONE;
 }

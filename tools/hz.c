@@ -155,7 +155,7 @@ static int run(const struct command *command, int argc, char **argv)
         return status;
     wishes.wait_ns = hz.wait_ns;
     wishes.follow = hz.follow;
-    wishes.cancel_fd = catch_interrupts();
+    wishes.cancel_fd = catch_interrupts(0);
     if (framebus_reader_open(&reader, argv[optind], &wishes) < 0)
         return call_error(command);
     status = watch(&hz, reader);

@@ -8,6 +8,7 @@
 
 #include "arguments.h"
 #include "caps.h"
+#include "clock.h"
 #include "mkv.h"
 #include "stream.h"
 
@@ -107,7 +108,7 @@ static int take_caps(struct reader *reader, GstCaps *caps)
 static int mkv_next(struct source *source, struct shot *shot)
 {
     struct reader *reader = (struct reader *)source;
-    int64_t began = monotonic_now();
+    int64_t began = now_ns();
     GstBuffer *buffer;
     int r = 0;
 
@@ -121,7 +122,7 @@ static int mkv_next(struct source *source, struct shot *shot)
             return r;
         if (!reader->sample && gst_app_sink_is_eos(GST_APP_SINK(reader->sink)))
             return 0;
-        if (!reader->sample && monotonic_now() > began + STALL_NS) {
+        if (!reader->sample && now_ns() > began + STALL_NS) {
             complain("the file cannot be played: no picture came out of it for %d s",
                      (int)(STALL_NS / 1000000000));
             return -EBADMSG;

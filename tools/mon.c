@@ -37,18 +37,6 @@ struct mon {
 
 /* ---- Telling ---- */
 
-static void print_time(char *text, size_t room, const char *how)
-{
-    struct timespec now;
-    struct tm local;
-    char seconds[40];
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    localtime_r(&now.tv_sec, &local);
-    strftime(seconds, sizeof(seconds), how, &local);
-    snprintf(text, room, "%s.%03u", seconds, (unsigned)(now.tv_nsec / 1000000) % 1000);
-}
-
 /* Takes the text, which was allocated, over. */
 static void tell(const struct mon *mon, const struct framebus_bus_info *bus, const char *event,
                  const char *style, int32_t pid, char *text)
@@ -58,7 +46,7 @@ static void tell(const struct mon *mon, const struct framebus_bus_info *bus, con
     if (mon->json) {
         struct json_object *object = json_object_new_object();
 
-        print_time(when, sizeof(when), "%Y-%m-%dT%H:%M:%S");
+        format_time(when, sizeof(when), "%Y-%m-%dT%H:%M:%S");
         add_text(object, "time", when);
         add_text(object, "bus", bus->name);
         add_text(object, "event", event);
@@ -66,7 +54,7 @@ static void tell(const struct mon *mon, const struct framebus_bus_info *bus, con
         add_text(object, "text", text);
         print_json_line(object);
     } else {
-        print_time(when, sizeof(when), "%H:%M:%S");
+        format_time(when, sizeof(when), "%H:%M:%S");
         printf("%s  %-16s ", when, bus->name);
         print_styled(event, style);
         printf("%*s %s\n", (int)(14 - strlen(event)), "", clean);
@@ -263,7 +251,7 @@ static int run(const struct command *command, int argc, char **argv)
     }
     if (option == 0 || !check_operands(command, argc, argv, 0, 0, &status))
         return status;
-    mon.interrupt = catch_interrupts();
+    mon.interrupt = catch_interrupts(0);
     mon.inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
     return watch(command, &mon);
 }

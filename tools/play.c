@@ -25,11 +25,11 @@ static int run(const struct command *command, int argc, char **argv)
     if (!read_arguments(command, argc, argv, arguments, operands, 2, &status))
         return status;
     if (!file_kind(argv[optind]))
-        return wrong_usage(command, "%s: the name of the file must end in .fbr, .y4m or .mkv", argv[optind]);
+        return usage_error(command, "%s: the name of the file must end in .fbr, .y4m or .mkv", argv[optind]);
     if (payload && file_kind(argv[optind]) != FILE_MKV)
-        return wrong_usage(command, "--payload is for .mkv files; a .fbr file holds what it holds");
+        return usage_error(command, "--payload is for .mkv files; a .fbr file holds what it holds");
     if (options.fast && options.speed > 0)
-        return wrong_usage(command, "--fast and --rate exclude each other");
+        return usage_error(command, "--fast and --rate exclude each other");
     options.name = argv[optind + 1];
     options.interrupts = input.interrupts = interrupts_open(0);
     source = file_source(argv[optind], &input, payload);

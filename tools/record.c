@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "arguments.h"
+#include "clock.h"
 #include "job.h"
 #include "json.h"
 #include "text.h"
@@ -65,7 +66,7 @@ static char *time_text(int64_t ns)
 static void show_progress(struct recorder *recorder)
 {
     struct job *job = &recorder->job;
-    int64_t now = monotonic_now(), oldest = 0, newest = 0;
+    int64_t now = now_ns(), oldest = 0, newest = 0;
     char *time, *bytes;
 
     if (recorder->options->quiet || !isatty(STDERR_FILENO) || now < recorder->shown_ns + PROGRESS_STEP_NS)
@@ -123,7 +124,7 @@ static void print_summary(const struct recorder *recorder, const char *path)
 static int take_signal(struct recorder *recorder)
 {
     int number = interrupts_take(recorder->interrupts);
-    int64_t now = monotonic_now();
+    int64_t now = now_ns();
 
     if (!number || number == SIGUSR1)
         return number;
@@ -146,7 +147,7 @@ static void finish_job(struct recorder *recorder)
         return;
     while (!job_done(job)) {
         show_progress(recorder);
-        if (serve_until(NULL, recorder->interrupts, -1, monotonic_now() + 20000000) == -EINTR)
+        if (serve_until(NULL, recorder->interrupts, -1, now_ns() + 20000000) == -EINTR)
             take_signal(recorder);
     }
     path = text_of("%s", job->recording.path);
@@ -209,7 +210,7 @@ static void keep(struct recorder *recorder, const struct framebus_frame *frame)
     recorder->lost += frame->missed;
     if (!recorder->started) {
         recorder->started = true;
-        recorder->first_ns = monotonic_now();
+        recorder->first_ns = now_ns();
     }
     if (last)
         make_room(recorder, frame);
@@ -231,7 +232,7 @@ static int64_t next_timeout(const struct recorder *recorder)
     int64_t timeout = PROGRESS_STEP_NS, left;
 
     if (recorder->options->for_ns && recorder->started) {
-        left = recorder->first_ns + recorder->options->for_ns - monotonic_now();
+        left = recorder->first_ns + recorder->options->for_ns - now_ns();
         if (left < timeout)
             timeout = left > 0 ? left : 0;
     }
@@ -244,7 +245,7 @@ static bool is_over(struct recorder *recorder)
 
     if (options->frames && recorder->taken >= options->frames)
         return true;
-    if (options->for_ns && recorder->started && monotonic_now() >= recorder->first_ns + options->for_ns)
+    if (options->for_ns && recorder->started && now_ns() >= recorder->first_ns + options->for_ns)
         return true;
     return job_failed(&recorder->job);
 }
@@ -355,11 +356,11 @@ static int run(const struct command *command, int argc, char **argv)
     options.name = argv[optind];
     options.path = argv[optind + 1];
     if (!file_kind(options.path))
-        return wrong_usage(command, "%s: the name of the file must end in .fbr, .y4m or .mkv", options.path);
+        return usage_error(command, "%s: the name of the file must end in .fbr, .y4m or .mkv", options.path);
     if (options.convert && file_kind(options.path) != FILE_Y4M)
-        return wrong_usage(command, "--convert is for .y4m files; the others hold every format");
+        return usage_error(command, "--convert is for .y4m files; the others hold every format");
     if (options.last_ns && options.lossless)
-        return wrong_usage(command, "--last and --lossless exclude each other");
+        return usage_error(command, "--last and --lossless exclude each other");
     if (!options.memory)
         options.memory = options.last_ns ? LAST_DEFAULT : QUEUE_DEFAULT;
     return record(&options);

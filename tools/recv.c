@@ -99,11 +99,11 @@ static int run(const struct command *command, int argc, char **argv)
     if (!read_arguments(command, argc, argv, arguments, operands, 1, &status))
         return status;
     if (options.latest && options.lossless)
-        return wrong_usage(command, "--latest and --lossless exclude each other");
+        return usage_error(command, "--latest and --lossless exclude each other");
     if (options.raw && options.convert)
-        return wrong_usage(command, "--raw passes frames on as they are: --convert has no use there");
+        return usage_error(command, "--raw passes frames on as they are: --convert has no use there");
     if (isatty(STDOUT_FILENO))
-        return wrong_usage(command,
+        return usage_error(command,
                            "standard output is a terminal; pipe it into a program: framebus recv %s | "
                            "ffplay -",
                            argv[optind]);

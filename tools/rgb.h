@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Pictures of any format as 8-bit 4:4:4 YUV (BT.601, limited range), with what the viewer converts by. */
+/* Pictures of any format as 8-bit 4:4:4 YUV (BT.601, limited range), through pixels/. */
 #ifndef RGB_H
 #define RGB_H
 
@@ -7,7 +7,7 @@
 
 struct rgb;
 
-/* NULL: no memory, or framebus was built without the viewer. */
+/* NULL: no memory, or framebus was built without libyuv. */
 struct rgb *rgb_create(void);
 void rgb_destroy(struct rgb *rgb);
 

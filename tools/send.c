@@ -79,14 +79,14 @@ static int run(const struct command *command, int argc, char **argv)
         const char *wrong = describe(&options, &raw.format);
 
         if (wrong)
-            return wrong_usage(command, "%s", wrong);
+            return usage_error(command, "%s", wrong);
         raw.frame_bytes = options.frame_bytes;
     } else if (options.caps || options.format || options.size.first || options.rate.first ||
                options.frame_bytes) {
-        return wrong_usage(command, "what the frames are can only be told with --raw");
+        return usage_error(command, "what the frames are can only be told with --raw");
     }
     if (isatty(STDIN_FILENO))
-        return wrong_usage(command, "standard input is a terminal; a video stream is expected there");
+        return usage_error(command, "standard input is a terminal; a video stream is expected there");
     options.feed.name = argv[optind];
     options.feed.interrupts = input.interrupts = interrupts_open(0);
     source = open_source(&options, &input, &raw);

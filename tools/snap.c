@@ -172,7 +172,7 @@ static int take(const struct command *command, const char *bus, const char *path
         .delivery = FRAMEBUS_DELIVERY_LATEST,
         .quota = 1,
         .wait_ns = wait_ns,
-        .cancel_fd = catch_interrupts(),
+        .cancel_fd = catch_interrupts(0),
         .label = "framebus snap",
     };
     struct framebus_reader *reader;

@@ -13,23 +13,15 @@
 #include <unistd.h>
 
 #include "arguments.h"
+#include "clock.h"
 
 int interrupts_open(int more)
 {
-    sigset_t set;
-    int fd;
+    int fd = catch_interrupts(more);
 
-    sigemptyset(&set);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGHUP);
-    if (more)
-        sigaddset(&set, more);
-    sigprocmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
-    fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     if (fd < 0)
-        err(STATUS_FAILED, "signalfd");
+        errx(STATUS_FAILED, "signalfd: %s", strerror(-fd));
     return fd;
 }
 
@@ -38,14 +30,6 @@ int interrupts_take(int interrupts)
     struct signalfd_siginfo info;
 
     return read(interrupts, &info, sizeof(info)) == sizeof(info) ? (int)info.ssi_signo : 0;
-}
-
-int64_t monotonic_now(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
 }
 
 int serve_until(struct framebus_writer *writer, int interrupts, int fd, int64_t until_ns)
@@ -57,7 +41,7 @@ int serve_until(struct framebus_writer *writer, int interrupts, int fd, int64_t 
     };
 
     for (;;) {
-        int64_t left = until_ns - monotonic_now();
+        int64_t left = until_ns - now_ns();
         struct timespec time = {.tv_sec = left / 1000000000, .tv_nsec = left % 1000000000};
 
         if (left < 0)

@@ -10,17 +10,11 @@
 
 #include "framebus.h"
 
-/*
- * From now on signals that end a program (INT, TERM, HUP), and `more` if it is not 0, make the returned
- * descriptor readable, and a broken pipe is an error of write. Before any thread is started.
- * Ends the program if that cannot be had.
- */
+/* catch_interrupts(), and from now on a broken pipe is an error of write. Ends the program if it fails. */
 int interrupts_open(int more);
 
 /* The number of the next signal that came; 0: none. */
 int interrupts_take(int interrupts);
-
-int64_t monotonic_now(void);
 
 /* Serves the readers of a writer, which may be NULL, until then, or until `fd` (-1: none) is readable.
  * 0, or -EINTR: a signal came (it is not taken), or what dispatch returned. */

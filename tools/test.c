@@ -87,19 +87,6 @@ static int describe(const struct wishes *wishes, struct framebus_format *format)
     return r;
 }
 
-/* The time of day in milliseconds. */
-static void print_clock(char *text, size_t room)
-{
-    struct timespec now;
-    struct tm local;
-    char seconds[16];
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    localtime_r(&now.tv_sec, &local);
-    strftime(seconds, sizeof(seconds), "%H:%M:%S", &local);
-    snprintf(text, room, "%s.%03u", seconds, (unsigned)(now.tv_nsec / 1000000) % 1000);
-}
-
 /* Waits until the next frame is due, and serves readers meanwhile. False: asked to end. */
 static bool wait_until_due(struct run *run)
 {
@@ -139,7 +126,7 @@ static int publish(struct run *run)
 
     if (r < 0)
         return r;
-    print_clock(clock, sizeof(clock));
+    format_time(clock, sizeof(clock), "%H:%M:%S");
     frame->capture_ns = now_ns();
     if (run->wishes->rate_num)
         frame->duration_ns = NS_PER_S * run->wishes->rate_den / run->wishes->rate_num;
@@ -203,7 +190,7 @@ static int run(const struct command *command, int argc, char **argv)
         return status;
     if (describe(&wishes, &format) < 0)
         return call_error(command);
-    state.interrupt = catch_interrupts();
+    state.interrupt = catch_interrupts(0);
     if (state.interrupt < 0 || picture_create(&state.picture, &format) < 0) {
         fprintf(stderr, "framebus test: no memory for a picture of %s\n", wishes.format);
         return STATUS_FAILED;

@@ -382,7 +382,7 @@ static int run(const struct command *command, int argc, char **argv)
             return status;
     if (option == 0 || !check_operands(command, argc, argv, 0, 0, &status))
         return status;
-    top.interrupt = catch_interrupts();
+    top.interrupt = catch_interrupts(0);
     top.live = !top.once && !top.json && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
     begin_screen(&top);
     status = watch(&top);
