@@ -59,12 +59,11 @@ int bell_create(int *event, int *wait);
 
 /*
  * Rings, and watches how dear that is: thousands of waiters on one bell would make the writer pay
- * for them all. Returns false once the bell has cost BELL_STRIKES times BELL_LIMIT_NS of processor time
- * more than cheap rings make up for: in three rings, or in one of BELL_CERTAIN. *strikes is the caller's, 0
- * at first. With `weigh`, or after a strike, the ring is measured in processor time, for two system calls
- * more.
+ * for them all. A ring that takes long makes the next one be measured in processor time, for two system calls
+ * more. Returns false once the bell has cost BELL_STRIKES times BELL_LIMIT_NS of that more than cheap rings
+ * make up for: in two such rings, or in one of BELL_CERTAIN. *strikes is the caller's, 0 at first.
  */
-bool bell_ring(int event, uint32_t *strikes, bool weigh);
+bool bell_ring(int event, uint32_t *strikes);
 
 #define BELL_LIMIT_NS 1000000
 #define BELL_STRIKES  8

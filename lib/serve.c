@@ -31,7 +31,6 @@
 #define TALK_OF_A_USER      1000 /* the same, of all its processes together ... */
 #define TALK_FREE           10   /* ... but those who said no more than this are not to blame */
 #define LINES_A_SECOND      50   /* about strangers, who may come back without end */
-#define WEIGH_INTERVAL      (2 * NS_PER_MS)
 #define DEAF_TIME           (100 * NS_PER_MS)
 #define STRAPPED_TIME       (50 * NS_PER_MS)
 
@@ -204,18 +203,15 @@ void serve_expel(struct framebus_writer *w)
     }
 }
 
-void serve_ring(struct framebus_writer *w, struct pool *pool, int64_t now)
+void serve_ring(struct framebus_writer *w, struct pool *pool)
 {
     struct slots_reader *next;
-    bool weigh = now - w->last_weighed >= WEIGH_INTERVAL;
     for (struct slots_reader *r = pool->slots.readers; r; r = next) {
         next = r->next;
         struct peer *peer = peer_of(r);
         if (!semaphore_must_ring(&r->page->sleeps, &r->rung))
             continue;
-        if (weigh)
-            w->last_weighed = now;
-        if (!bell_ring(peer->bell, &peer->strikes, weigh))
+        if (!bell_ring(peer->bell, &peer->strikes))
             evict(w, peer, -EBUSY, "waking it takes too long: too many wait on its bell");
     }
 }

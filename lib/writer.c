@@ -149,7 +149,7 @@ static void retire(struct framebus_writer *w, enum layout_state state)
     w->pool = NULL;
     w->sequence += pool->slots.published;
     store_ordered(&pool->slots.index->state, state);
-    serve_ring(w, pool, clock_now());
+    serve_ring(w, pool);
     serve_wake(w);
     region_withdraw(&pool->region);
     region_forget(&pool->region);
@@ -664,7 +664,7 @@ int framebus_writer_publish(struct framebus_writer *w, struct framebus_frame *fr
         .crop_height = frame->crop.height,
     };
     slots_publish(&pool->slots, frame->slot, &record);
-    serve_ring(w, pool, now);
+    serve_ring(w, pool);
     note_rate(w, now);
     if (now - w->last_look >= LOOK_INTERVAL)
         serve_look(w); /* a failure here is dispatch's to tell */

@@ -122,8 +122,7 @@ struct framebus_writer {
     uint32_t waiting; /* threads that wait for readers */
     uint32_t naps;    /* how often one began to */
 
-    int64_t last_look;    /* at the sockets */
-    int64_t last_weighed; /* when bells were rung and it was measured what that costs */
+    int64_t last_look; /* at the sockets */
     int64_t last_publish;
     int64_t interval;      /* between frames, smoothed */
     union message message; /* the one that is being read or written */
@@ -182,7 +181,7 @@ int serve_look(struct framebus_writer *w);
 void serve_offer(struct framebus_writer *w);
 
 /* P3 of `filled`: wakes the readers in a pool that sleep. */
-void serve_ring(struct framebus_writer *w, struct pool *pool, int64_t now);
+void serve_ring(struct framebus_writer *w, struct pool *pool);
 
 /* Slots that would be left over if the readers' quotas summed up to this. */
 int64_t serve_room(const struct framebus_writer *w, uint64_t quotas);

@@ -30,12 +30,17 @@ static int64_t processor_time(int who)
 
 static struct villain deaf_aid;
 static unsigned ear_count;
-static _Atomic unsigned listening;
+static _Atomic unsigned listening, silences;
 
 static void *poll_often(void *ears)
 {
-    listening++;
-    poll(ears, ear_count, -1);
+    for (unsigned rings = 1;; rings++) {
+        listening++;
+        poll(ears, ear_count, -1);
+        listening--;
+        while (silences < rings)
+            sched_yield();
+    }
     return ears;
 }
 
@@ -57,7 +62,7 @@ static unsigned sleeping_threads(void)
     return sleeping;
 }
 
-/* Waits on its own bell half a million times over, and sleeps once. */
+/* Waits on its own bell half a million times over, and sleeps twice. */
 static void listen_with_many_ears(const void *argument)
 {
     (void)argument;
@@ -75,14 +80,22 @@ static void listen_with_many_ears(const void *argument)
             ears[j] = (struct pollfd){.fd = deaf_aid.bell, .events = POLLIN};
         check(!pthread_create(&thread, NULL, poll_often, ears) && !pthread_detach(thread));
     }
-    check_soon(listening == LISTENERS && sleeping_threads() >= LISTENERS);
     note("figure: %u waiters on one bell", LISTENERS * ear_count);
-    semaphore_sleep(&deaf_aid.page->sleeps); /* once: it is rung for once */
+    for (unsigned rings = 1; rings <= 2; rings++) {
+        struct epoll_event event;
+        check_soon(listening == LISTENERS && sleeping_threads() >= LISTENERS);
+        semaphore_sleep(&deaf_aid.page->sleeps); /* it is rung for once */
+        if (rings == 2)
+            break;
+        check_soon(listening == 0);
+        check_equal(epoll_wait(deaf_aid.bell, &event, 1, 0), 1);
+        silences = rings;
+    }
     villain_expect_refusal(deaf_aid.socket, EBUSY, "waking it takes too long");
     _exit(0); /* with all its threads */
 }
 
-static void a_bell_with_half_a_million_waiters_is_noticed_at_its_first_ring(void)
+static void a_bell_with_half_a_million_waiters_is_rung_twice_at_the_most(void)
 {
     struct good good = begin_well(&calm);
     join(spawn(listen_with_many_ears, NULL));
@@ -407,7 +420,7 @@ static void a_writer_that_lost_its_last_file_descriptor_does_not_spin(void)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        PROCESS_TEST(a_bell_with_half_a_million_waiters_is_noticed_at_its_first_ring),
+        PROCESS_TEST(a_bell_with_half_a_million_waiters_is_rung_twice_at_the_most),
         PROCESS_TEST(a_bell_that_never_falls_silent_is_given_up),
         PROCESS_TEST(a_reader_that_always_finds_a_frame_hears_that_it_was_thrown_out),
         PROCESS_TEST(sockets_that_are_slow_to_close_do_not_hold_up_a_reader),

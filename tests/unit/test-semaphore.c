@@ -42,14 +42,14 @@ static void a_bell_wakes_and_falls_silent_by_itself(void **state)
     assert_int_equal(bell_create(&event, &wait), 0);
     assert_int_equal(epoll_wait(wait, &got, 1, 0), 0);
     for (int round = 0; round < 5; round++) {
-        assert_true(bell_ring(event, &strikes, false));
+        assert_true(bell_ring(event, &strikes));
         struct pollfd outside = {.fd = wait, .events = POLLIN};
         assert_int_equal(poll(&outside, 1, 5000), 1); /* it can be waited for from outside, too */
         assert_int_equal(epoll_wait(wait, &got, 1, 5000), 1);
         assert_int_equal(epoll_wait(wait, &got, 1, 0), 0); /* nobody has read the eventfd */
     }
-    bell_ring(event, &strikes, false);
-    bell_ring(event, &strikes, false);
+    bell_ring(event, &strikes);
+    bell_ring(event, &strikes);
     assert_int_equal(epoll_wait(wait, &got, 1, 5000), 1); /* two in one */
     assert_int_equal(epoll_wait(wait, &got, 1, 0), 0);
     close(event);
@@ -66,7 +66,7 @@ static void ringing_never_blocks(void **state)
     uint64_t full = UINT64_MAX - 1; /* as full as an eventfd gets */
     assert_int_equal(write(event, &full, sizeof full), sizeof full);
     for (int i = 0; i < 1000; i++)
-        bell_ring(event, &strikes, false);
+        bell_ring(event, &strikes);
     struct epoll_event got;
     assert_int_equal(epoll_wait(wait, &got, 1, 0), 1);
     close(event);
@@ -116,7 +116,7 @@ static void no_wake_up_is_lost(void **state)
     for (uint32_t n = 1; n <= POSTS; n++) {
         store_ordered(&ping.posted, n);
         if (semaphore_must_ring(&ping.sleeps, &ping.rung))
-            bell_ring(ping.event, &strikes, false);
+            bell_ring(ping.event, &strikes);
         for (unsigned pause = n % 64; pause; pause--)
             __asm__ volatile("" ::: "memory");
     }
