@@ -11,7 +11,7 @@ import sys
 
 COLUMNS = 2
 LOGARITHMIC = 30  # from this ratio between the largest and the smallest on
-COLOUR, AIM_COLOUR = '#4878a8', '#c04040'
+COLOUR, MARK_COLOUR = '#4878a8', '#c04040'
 
 
 def number(value):
@@ -77,25 +77,27 @@ def verdicts(results):
 
 
 def quoted(string):
-    return '"' + string.replace('\\', '').replace('"', "'").replace('_', '\\\\_') + '"'
+    return "'" + string.replace("'", "''") + "'"
 
 
 def plot_case(case, rows):
     largest, least = max(row['p99'] for row in rows), min(row['p50'] for row in rows)
     if largest <= 0:
         least, largest = 0, 1
-    data = '\n'.join(f'{quoted(row["contestant"])} {row["p50"]} {row["p90"]} {row["p99"]}' for row in rows)
-    scale = f'set logscale y; set yrange [{least / 2}:{largest * 2}]' if least > 0 and largest > LOGARITHMIC * least \
-        else f'unset logscale y; set yrange [0:{largest * 1.1}]'
+    logarithmic = least > 0 and largest > LOGARITHMIC * least
+    start, scale = (least / 2, 'set logscale x') if logarithmic else (0, 'unset logscale x')
+    data = '\n'.join(f'"{row["contestant"]}" {row["p50"]} {row["p90"]} {row["p99"]}' for row in rows)
     return f'''
 $data << end
 {data}
 end
 set title {quoted(case)}
-set ylabel {quoted(rows[0]["unit"])}
+set xlabel {quoted(rows[0]["unit"])}
 {scale}
-plot $data using 0:2:xtic(1) with boxes title "p50", $data using 0:2:2:4 with yerrorbars title "to p99", \\
-    $data using 0:3 with points title "p90"
+set xrange [{start}:{largest * (1.5 if logarithmic else 1.05)}]
+set yrange [{len(rows) - 0.5}:-0.5]
+plot $data using ({start}):0:({start}):2:($0-0.33):($0+0.33):ytic(1) with boxxyerror linetype 1, \
+    $data using 2:0:2:4 with xerrorbars linetype 2, $data using 3:0 with points linetype 3
 '''
 
 
@@ -103,21 +105,24 @@ def plot(result, path):
     """One picture a benchmark, one diagram a case."""
     found = {case: rows for case, rows in cases(result).items() if rows}
     lines = -(-len(found) // COLUMNS)
+    most = max(len(rows) for rows in found.values())
     script = f'''
-set terminal svg size {COLUMNS * 620},{lines * 380} noenhanced background "white" font "sans,11"
+set terminal svg size {COLUMNS * 620},{lines * (110 + 22 * most) + 40} noenhanced background "white" font "sans,11"
 set output {quoted(str(path))}
-set multiplot layout {lines},{COLUMNS}
-set style fill solid 0.6
-set boxwidth 0.6
+set multiplot layout {lines},{COLUMNS} title {quoted(f'{result["benchmark"]}: bar p50, mark p90, line to p99')}
+set style fill solid 0.6 noborder
 set bars small
-set xtics rotate by -20 scale 0
-set key top left samplen 1
+set lmargin 34
+set ytics scale 0
+set xtics nomirror
+set border 3
+unset key
 set linetype 1 linecolor rgb "{COLOUR}"
-set linetype 2 linecolor rgb "black"
-set linetype 3 linecolor rgb "{AIM_COLOUR}" pointtype 5 pointsize 0.4
-'''.replace('\\\\_', '_')
+set linetype 2 linecolor rgb "black" pointtype 0
+set linetype 3 linecolor rgb "{MARK_COLOUR}" pointtype 5 pointsize 0.4
+'''
     script += ''.join(plot_case(case, rows) for case, rows in found.items()) + '\nunset multiplot\n'
-    return subprocess.run(['gnuplot'], input=script.replace('\\\\_', '_'), text=True, check=False).returncode == 0
+    return subprocess.run(['gnuplot'], input=script, text=True, check=False).returncode == 0
 
 
 def main():
