@@ -67,20 +67,31 @@ int64_t lane_measure(struct lane *lane)
     return cost;
 }
 
+/* One turn of each that spins, or of each that does not. */
+static void take_turns(struct lane *lanes, size_t count, bool spin, bool backwards, size_t block,
+                       int64_t pause)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct lane *lane = &lanes[backwards ? count - 1 - i : i];
+        if ((lane->spin_ns > 0) != spin)
+            continue;
+        for (size_t k = 0; k < block; k++) {
+            if (pause)
+                bench_sleep(pause);
+            lane_measure(lane);
+        }
+        if (spin) /* until it is asleep, and disturbs nobody */
+            bench_sleep(lane->spin_ns + NS_PER_MS);
+    }
+}
+
 void lanes_measure(struct lane *lanes, size_t count, size_t samples, size_t block, int64_t pause)
 {
     for (size_t i = 0; i < count; i++)
         samples_clear(&lanes[i].samples);
-    while (lanes[0].samples.count < samples)
-        for (size_t i = 0; i < count; i++) {
-            for (size_t k = 0; k < block; k++) {
-                if (pause)
-                    bench_sleep(pause);
-                lane_measure(&lanes[i]);
-            }
-            if (lanes[i].spin_ns) /* until it is asleep, and disturbs nobody */
-                bench_sleep(lanes[i].spin_ns + NS_PER_MS);
-        }
+    for (int spin = 0; spin < 2; spin++)
+        for (size_t done = 0; done < samples; done += block)
+            take_turns(lanes, count, spin, done / block % 2, block, pause);
 }
 
 double lane_flood(struct lane *lane, int64_t duration)

@@ -62,7 +62,11 @@ void lanes_close(struct lane *lanes, size_t count);
  * nanoseconds the writer spent on it. */
 int64_t lane_measure(struct lane *lane);
 
-/* In turns of `block` frames, `pause` ns after each, until each lane has `samples` samples. */
+/*
+ * In turns of `block` frames, `pause` ns before each, until each lane has `samples` samples. The order is A B
+ * C, C B A, A B C ..., so that nobody always comes behind the same one. Those that spin take turns among
+ * themselves when the others are done: whoever comes behind one finds the processors wide awake.
+ */
 void lanes_measure(struct lane *lanes, size_t count, size_t samples, size_t block, int64_t pause);
 
 /* Frames a second for about `duration` ns, as fast as the lane goes, all of them received. */
