@@ -19,8 +19,8 @@ view=(fonts-dejavu-core gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstr
 test=(clang clang-format clang-tidy cppcheck ffmpeg fish g++ gcc-multilib gir1.2-gst-plugins-bad-1.0
     gir1.2-gst-plugins-base-1.0 gstreamer1.0-gl gstreamer1.0-libav gstreamer1.0-nice gstreamer1.0-plugins-bad
     gstreamer1.0-plugins-base-apps gstreamer1.0-plugins-ugly gstreamer1.0-x imagemagick libc6-dbg
-    libclang-rt-dev libcmocka-dev libgl1 libgl1-mesa-dri libseccomp-dev musl-tools openbox procps python3
-    python3-gi python3-numpy python3-opencv python3-pil python3-pytest spin util-linux valgrind weston
+    libclang-rt-dev libcmocka-dev libgl1 libgl1-mesa-dri libseccomp-dev man-db mandoc musl-tools openbox procps
+    python3 python3-gi python3-numpy python3-opencv python3-pil python3-pytest spin util-linux valgrind weston
     x11-utils xauth xdotool xvfb zsh)
 vm=(busybox-static cpio kmod qemu-system-x86 xz-utils)
 bench=(ffmpeg gnuplot-nox gstreamer1.0-pipewire iceoryx libiceoryx-binding-c-dev pipewire pipewire-bin)
