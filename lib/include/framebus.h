@@ -59,6 +59,7 @@ FRAMEBUS_API const char *framebus_version(void);
  */
 FRAMEBUS_API const char *framebus_last_error(void);
 
+/** How grave a line of the log is. */
 enum framebus_log_level {
     FRAMEBUS_LOG_ERROR = 0, /* something is lost */
     FRAMEBUS_LOG_WARNING,   /* a peer misbehaved and was thrown out, a promise is weakened */
@@ -98,11 +99,11 @@ struct framebus_color {
  * long as the frame, reader or info it came with.
  */
 struct framebus_format {
-    uint32_t fourcc;                 /* DRM_FORMAT_*, 0: opaque payload */
-    uint32_t width, height;          /* 1..FRAMEBUS_SIDE_MAX for pictures; 0 for payloads, or told */
-    uint32_t rate_num, rate_den;     /* frames a second; 0/0 or 0/1: variable or unknown */
-    uint32_t aspect_num, aspect_den; /* shape of a pixel, 0/0: 1/1 */
-    struct framebus_color color;
+    uint32_t fourcc;                      /* DRM_FORMAT_*, 0: opaque payload */
+    uint32_t width, height;               /* 1..FRAMEBUS_SIDE_MAX for pictures; 0 for payloads, or told */
+    uint32_t rate_num, rate_den;          /* frames a second; 0/0 or 0/1: variable or unknown */
+    uint32_t aspect_num, aspect_den;      /* shape of a pixel, 0/0: 1/1 */
+    struct framebus_color color;          /* of what is shown */
     uint64_t modifier;                    /* DRM_FORMAT_MOD_*, 0: linear */
     uint64_t size;                        /* bytes of one frame, all planes */
     uint32_t planes;                      /* 1..FRAMEBUS_PLANES_MAX for pictures, 0 for payloads */
@@ -111,20 +112,21 @@ struct framebus_format {
     const char *caps;                     /* GStreamer caps text, NULL or "": none */
 };
 
-/** One plane of a known fourcc: `bytes` bytes hold `pixels` pixels of a row of the plane, which has
- *  one sample for every sub_x by sub_y pixels of the picture. */
+/** One plane of a known fourcc. */
 struct framebus_plane_layout {
-    uint8_t pixels, bytes, sub_x, sub_y;
+    uint8_t pixels, bytes; /* so many pixels of a row of the plane take so many bytes */
+    uint8_t sub_x, sub_y;  /* it has one sample for every sub_x by sub_y pixels of the picture */
 };
 
 /** One row of the format table. Static. */
 struct framebus_format_info {
-    uint32_t fourcc;
+    uint32_t fourcc;  /* DRM_FORMAT_* */
     const char *name; /* as GStreamer spells it (NV12, YUY2, BGRx, ...) */
     const char *drm;  /* as drm_fourcc.h spells it, without DRM_FORMAT_ (NV12, YUYV, XRGB8888) */
-    uint8_t planes;
-    uint8_t depth;   /* significant bits of a component; the widest one if they differ */
-    bool yuv, alpha; /* as DRM sees it */
+    uint8_t planes;   /* how many there are */
+    uint8_t depth;    /* significant bits of a component; the widest one if they differ */
+    bool yuv, alpha;  /* as DRM sees it */
+    /* each of them */
     struct framebus_plane_layout plane[FRAMEBUS_PLANES_MAX];
 };
 
@@ -171,6 +173,7 @@ FRAMEBUS_API char *framebus_format_describe(const struct framebus_format *format
 
 /* ---- Frames -------------------------------------------------------------------------------- */
 
+/** What else there is to know of a frame: bits of its flags. */
 enum framebus_frame_flag {
     FRAMEBUS_FRAME_DISCONT = 1 << 0,    /* does not follow the frame before it */
     FRAMEBUS_FRAME_DELTA = 1 << 1,      /* cannot be decoded without earlier ones; unset: a key frame */
@@ -183,10 +186,12 @@ enum framebus_frame_flag {
     FRAMEBUS_FRAME_TFF = 1 << 8,        /* ... the top one first */
 };
 
+/** A part of a picture. */
 struct framebus_rect {
     uint32_t x, y, width, height; /* all zero: the whole picture */
 };
 
+/** One plane of a frame. */
 struct framebus_plane {
     void *data;      /* first byte of the plane */
     uint32_t stride; /* bytes from one row to the next */
@@ -200,9 +205,11 @@ struct framebus_plane {
  * marked W between begin and publish; begin has set them to the values in brackets.
  */
 struct framebus_frame {
+    /* never NULL */
     const struct framebus_format *format;
     uint32_t format_serial; /* differs between two frames of a handle if their formats may differ */
     uint32_t slot;          /* index of the slot in its pool */
+    /* as many as the format has */
     struct framebus_plane plane[FRAMEBUS_PLANES_MAX];
     void *data;                /* first byte of the slot */
     uint64_t capacity;         /* bytes of the slot */
@@ -240,8 +247,8 @@ FRAMEBUS_API const void *framebus_frame_meta_at(const struct framebus_frame *fra
 
 /** A piece of a frame's memory: bytes offset to offset + size of a file descriptor. */
 struct framebus_part {
-    int fd;
-    uint64_t offset, size;
+    int fd;                /* of a DMA-BUF or a memfd */
+    uint64_t offset, size; /* bytes of it */
 };
 
 /** Where a frame is for devices. The file descriptors belong to the library. */
@@ -249,12 +256,13 @@ struct framebus_dmabuf {
     uint32_t serial; /* what was made of the descriptors (a framebuffer, an image) holds for all frames
                         with the same format_serial, slot and serial */
     uint32_t parts;  /* pieces of memory that follow one another in the frame */
+    /* each of them */
     struct framebus_part part[FRAMEBUS_PLANES_MAX];
     struct {
-        int fd;          /* of the part the plane begins in ... */
-        uint64_t offset; /* ... and where in the fd. The modifier is format->modifier */
-        uint32_t stride;
-    } plane[FRAMEBUS_PLANES_MAX];
+        int fd;                   /* of the part the plane begins in ... */
+        uint64_t offset;          /* ... and where in the fd. The modifier is format->modifier */
+        uint32_t stride;          /* bytes from one row to the next */
+    } plane[FRAMEBUS_PLANES_MAX]; /* where each plane is */
 };
 
 /**
@@ -272,6 +280,8 @@ FRAMEBUS_API int framebus_frame_dmabuf(const struct framebus_frame *frame, struc
  * -EIO and the like: the driver's error.
  */
 FRAMEBUS_API int framebus_frame_begin_access(const struct framebus_frame *frame, bool write);
+
+/** Ends what framebus_frame_begin_access() began, with the same `write`. Any thread. Errors are the same. */
 FRAMEBUS_API int framebus_frame_end_access(const struct framebus_frame *frame, bool write);
 
 /* ---- Writer -------------------------------------------------------------------------------- */
@@ -296,8 +306,9 @@ enum framebus_memory_flag {
     FRAMEBUS_MEMORY_LOCKED = 1 << 1,     /* mlock slots in the writer as they come into use */
 };
 
+/** What framebus_writer_open() may be told. */
 struct framebus_writer_options {
-    enum framebus_memory memory;
+    enum framebus_memory memory; /* what slots are made of [memfd] */
     uint32_t memory_flags;       /* enum framebus_memory_flag */
     uint32_t history;            /* frames kept for readers that come late or lag [4], 1..256 */
     uint32_t max_slots;          /* slots in a pool at the most [64], up to FRAMEBUS_SLOTS_MAX; those never
@@ -445,7 +456,9 @@ FRAMEBUS_API void framebus_writer_close(struct framebus_writer *writer);
 
 /* ---- Reader -------------------------------------------------------------------------------- */
 
+/** What framebus_reader_open() may be told. */
 struct framebus_reader_options {
+    /* how frames come if we are slower than the writer [live] */
     enum framebus_delivery delivery;
     uint32_t quota;    /* frames held at once at the most [2], up to 256 */
     int64_t wait_ns;   /* how long open waits for a writer that is not there [0: not at all] */
@@ -522,17 +535,19 @@ FRAMEBUS_API int framebus_reader_set_quota(struct framebus_reader *reader, uint3
  *  call of next. */
 FRAMEBUS_API const struct framebus_format *framebus_reader_format(struct framebus_reader *reader);
 
+/** What a reader has been through. */
 struct framebus_reader_stats {
-    uint64_t delivered; /* frames that next returned */
-    uint64_t missed;    /* frames that it could not */
-    uint64_t writers;   /* writers it has been attached to */
-    uint32_t held;      /* frames not yet released */
-    uint32_t quota;
+    uint64_t delivered;              /* frames that next returned */
+    uint64_t missed;                 /* frames that it could not */
+    uint64_t writers;                /* writers it has been attached to */
+    uint32_t held;                   /* frames not yet released */
+    uint32_t quota;                  /* frames it may hold at once */
     enum framebus_delivery delivery; /* lossless readers can be made live */
     int32_t writer_pid;              /* 0: no writer at present */
-    bool connected;
+    bool connected;                  /* there is a writer, and it has let us in */
 };
 
+/** Counts and state of a reader, in *stats. Does not block. */
 FRAMEBUS_API void framebus_reader_get_stats(struct framebus_reader *reader,
                                             struct framebus_reader_stats *stats);
 
@@ -542,6 +557,7 @@ FRAMEBUS_API void framebus_reader_close(struct framebus_reader *reader);
 
 /* ---- Listing ------------------------------------------------------------------------------- */
 
+/** What became of asking a bus. */
 enum framebus_bus_state {
     FRAMEBUS_BUS_LIVE = 0, /* a writer answered */
     FRAMEBUS_BUS_SILENT,   /* a writer has the name and does not answer (stopped, or never dispatches) */
@@ -549,35 +565,38 @@ enum framebus_bus_state {
     FRAMEBUS_BUS_DENIED,   /* we may not connect to it */
 };
 
+/** A reader, as its writer sees it. */
 struct framebus_peer_info {
-    int32_t pid;
-    uint32_t uid;
-    char label[FRAMEBUS_LABEL_MAX + 1];
-    enum framebus_delivery delivery;
-    uint32_t quota, held;
-    uint64_t taken, missed; /* modulo 2^32, as the reader itself counts them */
+    int32_t pid;                        /* its process */
+    uint32_t uid;                       /* its user */
+    char label[FRAMEBUS_LABEL_MAX + 1]; /* what it calls itself */
+    enum framebus_delivery delivery;    /* that it has now */
+    uint32_t quota, held;               /* frames it may hold at once, and does hold */
+    uint64_t taken, missed;             /* modulo 2^32, as the reader itself counts them */
 };
 
+/** A bus. */
 struct framebus_bus_info {
-    char name[FRAMEBUS_PATH_MAX + 1]; /* name, or the path where it was given as one */
-    char path[FRAMEBUS_PATH_MAX + 1]; /* of the socket */
-    enum framebus_bus_state state;
-    int32_t pid; /* the writer's; 0 if stale or denied. The rest is zero unless live */
-    uint32_t uid;
-    char label[FRAMEBUS_LABEL_MAX + 1];
-    bool has_format;
-    bool lossless;
-    struct framebus_format format;
-    enum framebus_memory memory;
-    uint32_t history, max_slots, max_lends, lent;
-    uint32_t slots_used;               /* slots that have memory */
-    uint64_t memory_bytes;             /* what they take */
-    uint64_t published;                /* frames since the bus began */
-    uint64_t evicted;                  /* readers thrown out */
-    int64_t last_publish_ns;           /* 0: never */
-    uint32_t rate_mhz;                 /* frames published lately, a second, times 1000 */
-    uint32_t readers;                  /* how many there are ... */
-    struct framebus_peer_info *reader; /* ... and each of them */
+    char name[FRAMEBUS_PATH_MAX + 1];   /* name, or the path where it was given as one */
+    char path[FRAMEBUS_PATH_MAX + 1];   /* of the socket */
+    enum framebus_bus_state state;      /* says which fields are set */
+    int32_t pid;                        /* the writer's; 0 if stale or denied. The rest is zero unless live */
+    uint32_t uid;                       /* the writer's */
+    char label[FRAMEBUS_LABEL_MAX + 1]; /* what it calls itself */
+    bool has_format;                    /* format is set */
+    bool lossless;                      /* it waits for lossless readers */
+    struct framebus_format format;      /* of the present pool */
+    enum framebus_memory memory;        /* what slots are made of */
+    uint32_t history, max_slots, max_lends; /* as it was opened */
+    uint32_t lent;                          /* frames between begin and release */
+    uint32_t slots_used;                    /* slots that have memory */
+    uint64_t memory_bytes;                  /* what they take */
+    uint64_t published;                     /* frames since the bus began */
+    uint64_t evicted;                       /* readers thrown out */
+    int64_t last_publish_ns;                /* 0: never */
+    uint32_t rate_mhz;                      /* frames published lately, a second, times 1000 */
+    uint32_t readers;                       /* how many there are ... */
+    struct framebus_peer_info *reader;      /* ... and each of them */
 };
 
 /** Lists all buses in the runtime directory, sorted by name, in a new array for
