@@ -8,6 +8,7 @@
 
 #include <drm_fourcc.h>
 #include <pthread.h>
+#include <stdalign.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -192,6 +193,42 @@ static void measure_take_hot(void)
     close_all(&bus, 1);
 }
 
+/* ---- the unit: what the other processor wrote ---- */
+
+struct ping {
+    alignas(64) _Atomic uint32_t asked;
+    alignas(64) _Atomic uint32_t line;
+    alignas(64) _Atomic uint32_t answered;
+};
+
+static void measure_line(void)
+{
+    struct ping *ping = bench_share(sizeof *ping);
+    struct samples cost = {0};
+    pid_t other = bench_fork();
+    if (!other) {
+        bench_pin(READER_CPU);
+        for (uint32_t i = 1;; i++) {
+            bench_await(&ping->asked, i);
+            atomic_store(&ping->line, i);
+            atomic_store(&ping->answered, i);
+        }
+    }
+    for (uint32_t i = 1; i <= bench_count(5000, 50); i++) {
+        atomic_store(&ping->asked, i);
+        bench_await(&ping->answered, i);
+        int64_t begin = now();
+        uint32_t seen = atomic_load(&ping->line);
+        int64_t end = now();
+        if (seen != i)
+            bench_die("the other processor wrote %u, not %u", seen, i);
+        samples_add(&cost, (double)(end - begin - clock_cost));
+    }
+    bench_kill(other);
+    report("one cache line", "read after the other processor wrote it", &cost, NULL, AIM_NONE, 0);
+    samples_clear(&cost);
+}
+
 /* ---- frame size, slots, buses, rate ---- */
 
 static void measure_sizes(void)
@@ -303,6 +340,7 @@ int main(int argc, char **argv)
     bench_open("scale", argc, argv);
     bench_pin(WRITER_CPU);
     clock_cost = bench_clock_cost();
+    measure_line();
     measure_awake();
     measure_take_hot();
     measure_sizes();
