@@ -20,7 +20,7 @@ bool buses_open(struct viewer *viewer)
         struct view *view = &viewer->view[viewer->views++];
         view->signalled = true;
         view->progress_ns = source_now();
-        if (source_open(&view->source, options->name[i])) {
+        if (source_open(&view->source, options->name[i], options->window.dmabuf != WINDOW_DMABUF_NO)) {
             viewer_fail(viewer, "%s", view->source.problem);
             viewer->status = EXIT_USAGE;
             return false;
@@ -65,7 +65,7 @@ void buses_pick(struct viewer *viewer, const char *name)
 {
     snprintf(viewer->picked, sizeof(viewer->picked), "%s", name);
     viewer->view[0] = (struct view){.signalled = true, .progress_ns = source_now()};
-    if (source_open(&viewer->view[0].source, viewer->picked)) {
+    if (source_open(&viewer->view[0].source, viewer->picked, viewer->window.importer)) {
         viewer_notify(viewer, "%s", viewer->view[0].source.problem);
         return;
     }

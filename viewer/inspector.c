@@ -19,16 +19,17 @@ void inspector_keep(struct inspector *inspector, const struct framebus_frame *fr
 
     inspector->stored = false;
     inspector->opaque = !format->fourcc;
-    if (!format->fourcc || frame->size < format->size)
+    if (!format->fourcc || !frame->data || frame->size < format->size)
         return;
     if (inspector->room < format->size) {
         free(inspector->copy);
         inspector->copy = malloc(format->size);
         inspector->room = inspector->copy ? format->size : 0;
     }
-    if (!inspector->copy)
+    if (!inspector->copy || framebus_frame_begin_access(frame, false))
         return;
     memcpy(inspector->copy, frame->data, format->size);
+    framebus_frame_end_access(frame, false);
     inspector->format = *format;
     inspector->format.caps = NULL;
     inspector->stored = samples_read(&inspector->format, inspector->copy, 0, 0, sample) > 0;

@@ -31,6 +31,8 @@ static const char help[] = "Shows what is published on a framebus, several buses
                            "      --latest           show the newest frame; it always does\n"
                            "      --driver NAME      SDL video driver: x11, wayland, KMSDRM, dummy, ...\n"
                            "      --renderer NAME    SDL render driver: opengl, opengles2, software\n"
+                           "      --dmabuf HOW       let the graphics processor read frames where they are:\n"
+                           "                         'auto' (default), 'no', or 'always', in software too\n"
                            "\n"
                            "Scripts\n"
                            "  -s, --screenshot FILE  write what the window shows after the first frame (or\n"
@@ -64,6 +66,7 @@ enum {
     OPTION_NO_VSYNC,
     OPTION_VSYNC,
     OPTION_LATEST,
+    OPTION_DMABUF,
     OPTION_DRIVER,
     OPTION_RENDERER,
     OPTION_EXIT_ON_EOS,
@@ -81,6 +84,7 @@ static const struct option long_options[] = {
     {"no-vsync", no_argument, NULL, OPTION_NO_VSYNC},
     {"vsync", no_argument, NULL, OPTION_VSYNC},
     {"latest", no_argument, NULL, OPTION_LATEST},
+    {"dmabuf", required_argument, NULL, OPTION_DMABUF},
     {"driver", required_argument, NULL, OPTION_DRIVER},
     {"renderer", required_argument, NULL, OPTION_RENDERER},
     {"screenshot", required_argument, NULL, 's'},
@@ -134,6 +138,23 @@ static bool parse_scale(const char *text, bool *nearest)
            wrong("--scale '%s' is neither linear nor nearest", text);
 }
 
+static bool parse_dmabuf(const char *text, enum window_dmabuf *dmabuf)
+{
+    static const char *const names[] = {
+        [WINDOW_DMABUF_AUTO] = "auto",
+        [WINDOW_DMABUF_ALWAYS] = "always",
+        [WINDOW_DMABUF_NO] = "no",
+    };
+
+    for (unsigned i = 0; i < SDL_arraysize(names); i++) {
+        if (strcmp(text, names[i]) == 0) {
+            *dmabuf = (enum window_dmabuf)i;
+            return true;
+        }
+    }
+    return wrong("--dmabuf '%s' is none of auto, always and no", text);
+}
+
 static bool parse_timeout(const char *text, int64_t *ns)
 {
     double seconds;
@@ -175,6 +196,8 @@ static bool parse_option(struct options *options, int option, const char *text)
         return true;
     case OPTION_LATEST:
         return true; /* it never shows another */
+    case OPTION_DMABUF:
+        return parse_dmabuf(text, &window->dmabuf);
     case OPTION_DRIVER:
         window->driver = text;
         return true;

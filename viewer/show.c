@@ -159,6 +159,7 @@ static void draw_info(const struct viewer *viewer, const struct view *view)
         ROW("age", "%.1f ms, mean %.1f, 99 %% below %.1f", s.age_now, s.age_mean, s.age_p99);
         ROW("jitter", "%.2f ms", s.jitter);
     }
+    ROW("taken by", "%s", view->texture.imported ? "dmabuf" : "upload");
     ROW("drawn by", "SDL %s, %s", viewer->window.info.name, SDL_GetCurrentVideoDriver());
 #undef ROW
     overlay_draw_table(&viewer->overlay, view->cell, view->source.name, row, rows, &graph);

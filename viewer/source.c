@@ -35,6 +35,7 @@ static int attach(struct source *source)
         .quota = 1,
         .follow = true,
         .label = "framebus-view",
+        .dmabuf = source->dmabuf,
     };
     int r = framebus_reader_open(&source->reader, source->name, &options);
 
@@ -50,9 +51,9 @@ static int attach(struct source *source)
     return 0;
 }
 
-int source_open(struct source *source, const char *name)
+int source_open(struct source *source, const char *name, bool dmabuf)
 {
-    *source = (struct source){.name = name, .fd = -1};
+    *source = (struct source){.name = name, .dmabuf = dmabuf, .fd = -1};
     return attach(source) == -EINVAL ? -EINVAL : 0;
 }
 

@@ -20,6 +20,7 @@ enum source_state {
 
 struct source {
     const char *name;
+    bool dmabuf;                    /* DMA-BUFs are asked for */
     struct framebus_reader *reader; /* NULL: failed */
     int fd;
     enum source_state state;
@@ -37,7 +38,7 @@ int64_t source_now(void);
 
 /** Begins to follow a bus; it need not exist yet. -EINVAL: such a name cannot be; `problem` says
  *  why. Any other trouble becomes SOURCE_FAILED. `name` is not copied. */
-int source_open(struct source *source, const char *name);
+int source_open(struct source *source, const char *name, bool dmabuf);
 
 /** Takes the newest frame, if there is a new one: to be released at once. -EAGAIN: there is none;
  *  the state may have changed. */

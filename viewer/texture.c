@@ -76,16 +76,25 @@ static int fail_sdl(char *problem, size_t room, const char *what)
     return -EIO;
 }
 
-static int make_texture(struct texture *texture, struct window *window, Uint32 format,
+static void forget_picture(struct texture *texture)
+{
+    if (texture->handle)
+        SDL_DestroyTexture(texture->handle);
+    texture->handle = NULL;
+    texture->size = (struct extent){0, 0};
+}
+
+static int make_texture(struct texture *texture, struct window *window, Uint32 format, int access,
                         SDL_YUV_CONVERSION_MODE mode, int width, int height, char *problem, size_t room)
 {
-    if (texture->handle && texture->format == format && texture->mode == mode && texture->width == width &&
-        texture->height == height)
+    if (texture->handle && texture->format == format && texture->access == access && texture->mode == mode &&
+        texture->width == width && texture->height == height)
         return 0;
-    texture_reset(texture);
+    forget_picture(texture);
     texture->mode = mode;
     set_mode(texture);
-    texture->handle = SDL_CreateTexture(window->renderer, format, SDL_TEXTUREACCESS_STREAMING, width, height);
+    texture->access = access;
+    texture->handle = SDL_CreateTexture(window->renderer, format, access, width, height);
     if (!texture->handle)
         return fail_sdl(problem, room, "no texture can be made");
     SDL_SetTextureBlendMode(texture->handle, SDL_BLENDMODE_NONE);
@@ -147,8 +156,8 @@ static int convert(struct texture *texture, struct window *window, const struct 
         snprintf(problem, room, "not enough memory for %dx%d pixels", whole.width, whole.height);
         return -ENOMEM;
     }
-    r = make_texture(texture, window, CONVERTED, SDL_YUV_CONVERSION_AUTOMATIC, size.width, size.height,
-                     problem, room);
+    r = make_texture(texture, window, CONVERTED, SDL_TEXTUREACCESS_STREAMING, SDL_YUV_CONVERSION_AUTOMATIC,
+                     size.width, size.height, problem, room);
     if (r)
         return r;
     if (SDL_LockTexture(texture->handle, NULL, &pixels, &stride))
@@ -213,8 +222,32 @@ static void set_view(struct texture *texture, const struct picture *picture)
     texture->size = geometry_square(width, height, format->aspect_num, format->aspect_den);
 }
 
-int texture_upload(struct texture *texture, struct window *window, const struct framebus_frame *frame,
-                   char *problem, size_t room)
+/* By the graphics processor, from where it is. Whatever it cannot do is uploaded. */
+static int import(struct texture *texture, struct window *window, const struct framebus_frame *frame)
+{
+    const struct framebus_format *format = frame->format;
+    const struct picture picture = {
+        .frame = frame, .width = (int)format->width, .height = (int)format->height};
+    int limit = window_texture_limit(window);
+    char problem[128];
+
+    texture->importer = window->importer;
+    if (!window->importer || !format->fourcc ||
+        (limit && (picture.width > limit || picture.height > limit)) ||
+        !import_prepare(&texture->import, window->importer, frame))
+        return -ENOTSUP;
+    int r = make_texture(texture, window, CONVERTED, SDL_TEXTUREACCESS_TARGET, SDL_YUV_CONVERSION_AUTOMATIC,
+                         picture.width, picture.height, problem, sizeof(problem));
+    if (!r)
+        r = import_draw(&texture->import, window->importer, frame, texture->handle);
+    if (!r)
+        set_view(texture, &picture);
+    return r;
+}
+
+/* By the CPU. */
+static int upload(struct texture *texture, struct window *window, const struct framebus_frame *frame,
+                  char *problem, size_t room)
 {
     const struct framebus_format *format = frame->format;
     struct picture picture = {.frame = frame, .width = format->width, .height = format->height};
@@ -222,6 +255,10 @@ int texture_upload(struct texture *texture, struct window *window, const struct 
     const struct direct *direct = NULL;
     int limit = window_texture_limit(window), r;
 
+    if (!frame->data) {
+        snprintf(problem, room, "pictures in memory of a device that programs cannot read");
+        return -ENOTSUP;
+    }
     if (!format->fourcc) {
         if (!is_jpeg(format))
             return refuse(format, problem, room);
@@ -237,7 +274,8 @@ int texture_upload(struct texture *texture, struct window *window, const struct 
     }
 
     if (direct) {
-        r = make_texture(texture, window, direct->format, mode, picture.width, picture.height, problem, room);
+        r = make_texture(texture, window, direct->format, SDL_TEXTUREACCESS_STREAMING, mode, picture.width,
+                         picture.height, problem, room);
         if (!r && update(texture, frame, direct))
             r = fail_sdl(problem, room, "a texture cannot be filled");
     } else {
@@ -246,6 +284,25 @@ int texture_upload(struct texture *texture, struct window *window, const struct 
     if (!r)
         set_view(texture, &picture);
     jpeg_close(picture.jpeg);
+    return r;
+}
+
+int texture_take(struct texture *texture, struct window *window, const struct framebus_frame *frame,
+                 char *problem, size_t room)
+{
+    texture->imported = import(texture, window, frame) == 0;
+    if (texture->imported) {
+        texture->imports++;
+        return 0;
+    }
+    texture->uploads++;
+    int r = framebus_frame_begin_access(frame, false);
+    if (r) {
+        snprintf(problem, room, "%s", framebus_last_error());
+        return r;
+    }
+    r = upload(texture, window, frame, problem, room);
+    framebus_frame_end_access(frame, false);
     return r;
 }
 
@@ -266,12 +323,16 @@ void texture_draw(struct texture *texture, struct window *window, const struct p
     SDL_RenderFlush(window->renderer); /* while the mode is this texture's */
 }
 
+void texture_let_go(struct texture *texture)
+{
+    if (texture->importer)
+        import_forget(&texture->import, texture->importer);
+}
+
 void texture_reset(struct texture *texture)
 {
-    if (texture->handle)
-        SDL_DestroyTexture(texture->handle);
-    texture->handle = NULL;
-    texture->size = (struct extent){0, 0};
+    forget_picture(texture);
+    texture_let_go(texture);
 }
 
 /* Draws into memory of that size and reads it. */

@@ -11,6 +11,7 @@
 
 #include "framebus.h"
 #include "geometry.h"
+#include "import.h"
 #include "window.h"
 
 struct convert;
@@ -18,11 +19,16 @@ struct convert;
 struct texture {
     SDL_Texture *handle;
     Uint32 format; /* SDL's */
+    int access;    /* SDL's too */
     SDL_YUV_CONVERSION_MODE mode;
     int width, height;
     SDL_Rect crop;               /* what of it is to be seen */
     struct extent size;          /* of that, in square pixels; 0x0: no picture yet */
     struct framebus_rect stored; /* what of the stored picture that is */
+    struct import import;
+    struct importer *importer; /* that it belongs to */
+    bool imported;             /* the last picture: read by the graphics processor where it was */
+    uint64_t imports, uploads; /* pictures so far */
     struct convert *convert;
     uint8_t *spare; /* for what is larger than the renderer's textures */
     size_t spare_room;
@@ -30,8 +36,8 @@ struct texture {
 
 /** Takes a frame over; the frame is not needed any more then. -ENOTSUP: `problem` (of `room` bytes)
  *  says why it cannot be shown. Other errors are SDL's or memory's; `problem` too. */
-int texture_upload(struct texture *texture, struct window *window, const struct framebus_frame *frame,
-                   char *problem, size_t room);
+int texture_take(struct texture *texture, struct window *window, const struct framebus_frame *frame,
+                 char *problem, size_t room);
 
 /** Draws it into a cell. `smooth`: not to be seen in pixels when enlarged. */
 void texture_draw(struct texture *texture, struct window *window, const struct placement *placement,
@@ -42,8 +48,11 @@ void texture_draw(struct texture *texture, struct window *window, const struct p
 int texture_sample(struct texture *texture, struct window *window, const SDL_Rect *part, struct extent size,
                    uint8_t *rgb);
 
-/** The renderer has lost its textures. */
+/** The picture is gone, or the renderer has lost its textures. */
 void texture_reset(struct texture *texture);
+
+/** Lets go of the bus's memory; the picture stays. */
+void texture_let_go(struct texture *texture);
 
 /** Writes the whole picture in its own size, upright, to a PNG file. 0 or -errno. */
 int texture_save(struct texture *texture, struct window *window, const char *path);

@@ -153,13 +153,13 @@ static void complain(const struct view *view)
                 show_command(view, command, sizeof(command)));
 }
 
-static void upload(struct viewer *viewer, struct view *view, const struct framebus_frame *frame)
+static void take(struct viewer *viewer, struct view *view, const struct framebus_frame *frame)
 {
     if (viewer->inspecting)
         inspector_keep(&view->inspector, frame);
     else
         inspector_miss(&view->inspector);
-    int r = texture_upload(&view->texture, &viewer->window, frame, view->problem, sizeof(view->problem));
+    int r = texture_take(&view->texture, &viewer->window, frame, view->problem, sizeof(view->problem));
 
     note_format(view, frame);
     view->refused = r != 0;
@@ -194,7 +194,8 @@ static bool is_held(const struct viewer *viewer, const struct view *view)
     return viewer->paused && !viewer->step && view->texture.size.width;
 }
 
-/* Takes what there is; a frame is held no longer than its upload takes. True: a frame came. */
+/* Takes what there is; a frame is held no longer than it takes to upload or to draw it. True: a frame came.
+ */
 static bool update(struct viewer *viewer, struct view *view)
 {
     enum source_state before = view->source.state;
@@ -210,13 +211,15 @@ static bool update(struct viewer *viewer, struct view *view)
             arm(viewer, view);
             break;
         }
-        upload(viewer, view, frame);
+        take(viewer, view, frame);
         source_release(&view->source, frame);
         follow_size(viewer, view);
         taken = true;
         if (viewer->paused)
             break; /* one step, one frame */
     }
+    if (view->source.state != before && view->source.state != SOURCE_LIVE)
+        texture_let_go(&view->texture); /* of a pool that nobody else has, perhaps */
     if (taken || view->source.state != before)
         viewer->dirty = true;
     return taken;
@@ -426,9 +429,10 @@ static void tell_statistics(const struct view *view)
     statistics_summarise(&view->statistics, source_now(), &s);
     fprintf(stderr,
             "%s: %llu frames shown, %llu missed; %.2f published, %.2f shown a second; "
-            "age mean %.2f ms, 99 %% below %.2f ms; jitter %.2f ms\n",
+            "age mean %.2f ms, 99 %% below %.2f ms; jitter %.2f ms; %llu by dmabuf, %llu by upload\n",
             view->source.name, (unsigned long long)s.shown, (unsigned long long)s.missed, s.publish_rate,
-            s.shown_rate, s.age_mean, s.age_p99, s.jitter);
+            s.shown_rate, s.age_mean, s.age_p99, s.jitter, (unsigned long long)view->texture.imports,
+            (unsigned long long)view->texture.uploads);
 }
 
 int viewer_run(const struct options *options)

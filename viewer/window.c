@@ -91,16 +91,25 @@ static bool open_handle(struct window *window, const struct window_options *opti
 
 static void close_handle(struct window *window)
 {
+    importer_destroy(window->importer);
     if (window->renderer)
         SDL_DestroyRenderer(window->renderer);
     if (window->handle)
         SDL_DestroyWindow(window->handle);
+    window->importer = NULL;
     window->renderer = NULL;
     window->handle = NULL;
 }
 
+static bool is_opengl(const struct window *window)
+{
+    return strncmp(window->info.name, "opengl", 6) == 0;
+}
+
 static bool open_renderer(struct window *window, const struct window_options *options, const char *driver)
 {
+    /* On X11, too, OpenGL ES is to come by EGL, which alone knows DMA-BUFs. */
+    SDL_SetHint(SDL_HINT_VIDEO_X11_FORCE_EGL, driver && strcmp(driver, "opengles2") == 0 ? "1" : "0");
     /* Software drawing must not take the way round by OpenGL to the screen. */
     if (driver && strcmp(driver, "software") == 0)
         SDL_SetHint(SDL_HINT_FRAMEBUFFER_ACCELERATION, "0");
@@ -117,7 +126,7 @@ static bool is_slow_opengl(const struct window *window)
     static const char *const slow[] = {"llvmpipe", "softpipe", "swrast", "SWR"};
     const unsigned char *(*get_string)(unsigned);
 
-    if (strncmp(window->info.name, "opengl", 6))
+    if (!is_opengl(window))
         return false;
     *(void **)&get_string = SDL_GL_GetProcAddress("glGetString");
     const unsigned renderer = 0x1f01; /* GL_RENDERER, in every OpenGL */
@@ -128,20 +137,34 @@ static bool is_slow_opengl(const struct window *window)
     return false;
 }
 
+static bool open_both(struct window *window, const struct window_options *options, const char *driver)
+{
+    return open_handle(window, options) && open_renderer(window, options, driver);
+}
+
 bool window_open(struct window *window, const struct window_options *options)
 {
     bool free_choice = !options->renderer && !is_set("SDL_RENDER_DRIVER");
-    const char *driver = window->offscreen && free_choice ? "software" : options->renderer;
+    bool import = options->dmabuf != WINDOW_DMABUF_NO;
+    const char *driver = !free_choice        ? options->renderer
+                         : window->offscreen ? "software"
+                         : import            ? "opengles2"
+                                             : NULL;
 
     SDL_SetHint(SDL_HINT_RENDER_BATCHING, "1");
-    if (open_handle(window, options) && open_renderer(window, options, driver)) {
-        if (!free_choice || !is_slow_opengl(window))
-            return true;
-    } else if (!free_choice || !window->handle) {
-        return false;
+    bool open = open_both(window, options, driver);
+    if (free_choice && window->handle && driver && !window->offscreen && !(open && is_opengl(window))) {
+        close_handle(window); /* no EGL */
+        open = open_both(window, options, "opengl");
     }
-    close_handle(window);
-    return open_handle(window, options) && open_renderer(window, options, "software");
+    bool slow = open && is_slow_opengl(window);
+    if (free_choice && window->handle && (slow || !open)) {
+        close_handle(window);
+        open = open_both(window, options, "software");
+    }
+    if (open && import && (!slow || options->dmabuf == WINDOW_DMABUF_ALWAYS))
+        window->importer = importer_create(window->renderer);
+    return open;
 }
 
 void window_close(struct window *window)

@@ -9,6 +9,14 @@
 #include <stdbool.h>
 
 #include "geometry.h"
+#include "import.h"
+
+/* Which frames the graphics processor reads in their DMA-BUFs. */
+enum window_dmabuf {
+    WINDOW_DMABUF_AUTO,   /* those that it can, if there is a graphics processor */
+    WINDOW_DMABUF_ALWAYS, /* also with an OpenGL that runs on the CPU, where one mistaken is a crash */
+    WINDOW_DMABUF_NO,
+};
 
 struct window_options {
     const char *title;
@@ -18,6 +26,7 @@ struct window_options {
     int x, y;             /* of the window; SDL_WINDOWPOS_UNDEFINED: the desktop places it */
     bool fullscreen;
     bool no_vsync;
+    enum window_dmabuf dmabuf;
     bool no_display; /* without a display, draw into memory */
 };
 
@@ -25,8 +34,9 @@ struct window {
     SDL_Window *handle;
     SDL_Renderer *renderer;
     SDL_RendererInfo info;
-    bool offscreen;    /* nobody sees it */
-    double text_scale; /* what people have asked for beyond window_scale() */
+    struct importer *importer; /* NULL: frames are uploaded */
+    bool offscreen;            /* nobody sees it */
+    double text_scale;         /* what people have asked for beyond window_scale() */
 };
 
 /** Opens a window, not shown yet. On failure SDL_GetError() says why, and window_close() is due all
