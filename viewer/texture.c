@@ -14,6 +14,8 @@
 #include "png-file.h"
 
 #define CONVERTED SDL_PIXELFORMAT_RGB888 /* SDL's name of B, G, R, unused in memory */
+#define IMPORTED                                                                                             \
+    SDL_PIXELFORMAT_BGR888 /* OpenGL's own order, which SDL does not change when it draws images */
 
 /* What SDL has too. Alpha is not looked at. */
 static const struct direct {
@@ -236,7 +238,7 @@ static int import(struct texture *texture, struct window *window, const struct f
         (limit && (picture.width > limit || picture.height > limit)) ||
         !import_prepare(&texture->import, window->importer, frame))
         return -ENOTSUP;
-    int r = make_texture(texture, window, CONVERTED, SDL_TEXTUREACCESS_TARGET, SDL_YUV_CONVERSION_AUTOMATIC,
+    int r = make_texture(texture, window, IMPORTED, SDL_TEXTUREACCESS_TARGET, SDL_YUV_CONVERSION_AUTOMATIC,
                          picture.width, picture.height, problem, sizeof(problem));
     if (!r)
         r = import_draw(&texture->import, window->importer, frame, texture->handle);

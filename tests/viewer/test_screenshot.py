@@ -200,6 +200,7 @@ def test_a_stream_that_stops_before_enough_frames_is_a_timeout(publish, shoot):
     (['cam0', '--geometry', '640'], "'640'"),
     (['cam0', '--timeout', 'soon'], "'soon'"),
     (['cam0', '--scale', 'cubic'], "'cubic'"),
+    (['cam0', '--dmabuf', 'perhaps'], "'perhaps'"),
     (['cam0', '--fps-limit', 'nan'], "'nan'"),
     (['cam0', '--frobnicate'], '--frobnicate'),
     (['cam0', '-x'], '-x'),
@@ -284,11 +285,13 @@ def test_statistics_are_told_at_the_end(spawn, build_dir, publish):
     viewer = headless(spawn, build_dir, 'cam0', '--frames', '60', '--timeout', '10', '--stats')
     assert viewer.finish(30) == 0
     told = re.fullmatch(r'cam0: (\d+) frames shown, (\d+) missed; ([\d.]+) published, ([\d.]+) shown a second; '
-                        r'age mean ([\d.]+) ms, 99 % below ([\d.]+) ms; jitter ([\d.]+) ms\n', viewer.err())
-    shown, missed, published, shown_rate, mean, p99, _ = map(float, told.groups())
+                        r'age mean ([\d.]+) ms, 99 % below ([\d.]+) ms; jitter ([\d.]+) ms; '
+                        r'(\d+) by dmabuf, (\d+) by upload\n', viewer.err())
+    shown, missed, published, shown_rate, mean, p99, _, imported, uploaded = map(float, told.groups())
     assert shown == 60
     assert 10 < published < 60
     assert mean > 0 and p99 > 0
+    assert imported == 0 and uploaded >= 60
 
 
 def test_exit_on_the_end_of_the_stream(spawn, build_dir, publish):

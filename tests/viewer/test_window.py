@@ -38,7 +38,7 @@ def count(image, color):
     return sum(image.data[i:i + 3] == bytes(color) for i in range(0, len(image.data), 3))
 
 
-@pytest.mark.parametrize('renderer', ['software', 'opengl'])
+@pytest.mark.parametrize('renderer', ['software', 'opengles2'])
 @pytest.mark.parametrize('name', ['BGRx', 'RGBx', 'RGB', 'I420', 'YV12', 'NV12', 'NV21', 'YUY2', 'GRAY8', 'P010_10LE'])
 def test_the_window_shows_what_is_published(publish, view, name, renderer):
     publish('cam0', format=name, size='160x120')
@@ -47,11 +47,12 @@ def test_the_window_shows_what_is_published(publish, view, name, renderer):
     assert window.title() == 'cam0'
 
 
+@pytest.mark.parametrize('renderer', ['opengl', 'opengles2'])
 @pytest.mark.parametrize('matrix', ['bt601', 'bt709', 'bt2020'])
 @pytest.mark.parametrize('range', ['limited', 'full'])
-def test_colours_on_a_graphics_card(publish, view, matrix, range):
+def test_colours_on_a_graphics_card(publish, view, matrix, range, renderer):
     publish('cam0', format='NV12', size='160x120', matrix=matrix, range=range)
-    view('cam0', '--renderer', 'opengl').until(shows(160, 120), 'the picture')
+    view('cam0', '--renderer', renderer).until(shows(160, 120), 'the picture')
 
 
 def test_two_matrices_side_by_side_on_a_graphics_card(publish, view):

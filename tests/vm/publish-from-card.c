@@ -5,10 +5,10 @@
  * Mesa's software drivers such a buffer is too small to be imported.
  */
 #include <drm_fourcc.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -56,6 +56,11 @@ static int make_buffer(int card, const struct framebus_format *format, struct fr
     return munmap(bytes, size);
 }
 
+static void take_back(void *at_home)
+{
+    *(bool *)at_home = true;
+}
+
 static int publish(struct framebus_writer *writer, struct framebus_buffer *buffer)
 {
     struct framebus_frame *frame;
@@ -73,6 +78,7 @@ int main(int argc, char **argv)
     const struct sigaction action = {.sa_handler = stop};
     struct framebus_writer *writer = NULL;
     struct framebus_buffer *buffer[BUFFERS] = {NULL};
+    bool at_home[BUFFERS];
     struct framebus_format format;
     int card = argc > 2 ? open(argv[2], O_RDWR | O_CLOEXEC) : -1, r = 0;
 
@@ -90,13 +96,15 @@ int main(int argc, char **argv)
         if (r)
             perror("publish-from-card: a buffer of the card");
         else
-            r = framebus_buffer_create(&buffer[i], writer, &part, 1, NULL, NULL);
+            r = framebus_buffer_create(&buffer[i], writer, &part, 1, take_back, &at_home[i]);
+        at_home[i] = true;
     }
     for (unsigned n = 0; !r && !stopped; n++) {
         struct pollfd wait = {.fd = framebus_writer_fd(writer), .events = POLLIN};
-        r = publish(writer, buffer[n % BUFFERS]);
-        if (r == -EBUSY) /* not back yet */
-            r = 0;
+        if (at_home[n % BUFFERS]) {
+            at_home[n % BUFFERS] = false;
+            r = publish(writer, buffer[n % BUFFERS]);
+        }
         poll(&wait, 1, 100);
         framebus_writer_dispatch(writer);
     }
