@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+#include "feed.h"
+
+#include <gst/video/video.h>
+
+#include "say.h"
+
+struct _Feed {
+    GstRTSPMedia parent;
+    char *name;
+    gboolean ended; /* under the media's lock, as all of its messages */
+};
+
+G_DEFINE_TYPE(Feed, feed, GST_TYPE_RTSP_MEDIA)
+
+static guint ended_signal;
+
+static GstElement *child(Feed *feed, const char *name)
+{
+    g_autoptr(GstElement) bin = gst_rtsp_media_get_element(GST_RTSP_MEDIA(feed));
+
+    return gst_bin_get_by_name(GST_BIN(bin), name);
+}
+
+static void say_error(Feed *feed, GstMessage *message)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *debug = NULL;
+
+    gst_message_parse_error(message, &error, &debug);
+    say("%s: %s", feed->name, error->message);
+    if (debug)
+        say_more("%s: %s", feed->name, debug);
+}
+
+static gboolean handle_message(GstRTSPMedia *media, GstMessage *message)
+{
+    Feed *feed = GATEWAY_FEED(media);
+    bool error = GST_MESSAGE_TYPE(message) == GST_MESSAGE_ERROR;
+    bool ends = (error || GST_MESSAGE_TYPE(message) == GST_MESSAGE_EOS) && !feed->ended;
+    gboolean result = GST_RTSP_MEDIA_CLASS(feed_parent_class)->handle_message(media, message);
+
+    if (!ends)
+        return result;
+    feed->ended = TRUE;
+    if (error)
+        say_error(feed, message);
+    else
+        say_more("%s: the stream has ended", feed->name);
+    g_signal_emit(feed, ended_signal, 0);
+    return result;
+}
+
+/* Pictures flow. From now on a writer that goes away is waited for. */
+static void prepared(GstRTSPMedia *media)
+{
+    Feed *feed = GATEWAY_FEED(media);
+    g_autoptr(GstElement) source = child(feed, "source");
+
+    g_object_set(source, "timeout", (guint64)0, NULL);
+    say_more("%s: runs", feed->name);
+}
+
+static void unprepared(GstRTSPMedia *media)
+{
+    say_more("%s: nobody watches any more", GATEWAY_FEED(media)->name);
+}
+
+void feed_set_bus(Feed *feed, const char *name, const char *bus)
+{
+    g_autoptr(GstElement) source = child(feed, "source");
+
+    feed->name = g_strdup(name);
+    g_object_set(source, "bus", bus, NULL);
+}
+
+const char *feed_name(Feed *feed)
+{
+    return feed->name;
+}
+
+void feed_ask_for_key_frame(Feed *feed)
+{
+    g_autoptr(GstElement) payloader = child(feed, "pay0");
+    g_autoptr(GstPad) pad = gst_element_get_static_pad(payloader, "sink");
+
+    gst_pad_push_event(pad, gst_video_event_new_upstream_force_key_unit(GST_CLOCK_TIME_NONE, TRUE, 0));
+}
+
+static void finalize(GObject *object)
+{
+    g_free(GATEWAY_FEED(object)->name);
+    G_OBJECT_CLASS(feed_parent_class)->finalize(object);
+}
+
+static void feed_class_init(FeedClass *class)
+{
+    G_OBJECT_CLASS(class)->finalize = finalize;
+    GST_RTSP_MEDIA_CLASS(class)->handle_message = handle_message;
+    GST_RTSP_MEDIA_CLASS(class)->prepared = prepared;
+    GST_RTSP_MEDIA_CLASS(class)->unprepared = unprepared;
+    ended_signal =
+        g_signal_new("ended", FEED_TYPE, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 0, G_TYPE_NONE);
+}
+
+static void feed_init(Feed *feed G_GNUC_UNUSED)
+{
+}
