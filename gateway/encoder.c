@@ -9,7 +9,7 @@
 
 struct encoder {
     const char *name;
-    const char *formats;
+    const char *caps; /* of the pictures it is given */
     const char *text; /* {kbit}, {bit}, {interval} stand for numbers */
     const char *payloader;
 };
@@ -20,26 +20,27 @@ struct encoder {
 /* Those of graphics cards and systems on a chip first. All without frames that depend on later ones: those
  * would have to be waited for. */
 static const struct encoder encoders[] = {
-    {"vah264", "NV12", "vah264enc rate-control=cbr bitrate={kbit} key-int-max={interval} " NO_B_FRAMES,
+    {"vah264", "format=NV12", "vah264enc rate-control=cbr bitrate={kbit} key-int-max={interval} " NO_B_FRAMES,
      H264_PAYLOADER},
-    {"vah264lp", "NV12", "vah264lpenc rate-control=cbr bitrate={kbit} key-int-max={interval} " NO_B_FRAMES,
-     H264_PAYLOADER},
-    {"vaapi", "NV12", "vaapih264enc rate-control=cbr bitrate={kbit} keyframe-period={interval} max-bframes=0",
-     H264_PAYLOADER},
-    {"nvenc", "NV12",
+    {"vah264lp", "format=NV12",
+     "vah264lpenc rate-control=cbr bitrate={kbit} key-int-max={interval} " NO_B_FRAMES, H264_PAYLOADER},
+    {"vaapi", "format=NV12",
+     "vaapih264enc rate-control=cbr bitrate={kbit} keyframe-period={interval} max-bframes=0", H264_PAYLOADER},
+    {"nvenc", "format=NV12",
      "nvh264enc rc-mode=cbr bitrate={kbit} gop-size={interval} zerolatency=true bframes=0 ! h264parse",
      H264_PAYLOADER},
     /* Without a level the drivers of some boards refuse pictures that they can encode. */
-    {"v4l2", "NV12",
+    {"v4l2", "format=NV12",
      "v4l2h264enc extra-controls=\"controls,video_bitrate={bit},h264_i_frame_period={interval}\" "
      "! video/x-h264,level=(string)4 ! h264parse",
      H264_PAYLOADER},
-    {"x264", "{NV12,I420}",
+    {"x264", "format={NV12,I420}",
      "x264enc tune=zerolatency speed-preset=superfast bitrate={kbit} key-int-max={interval}", H264_PAYLOADER},
-    {"openh264", "I420",
+    {"openh264", "format=I420",
      "openh264enc rate-control=bitrate complexity=low bitrate={bit} gop-size={interval} ! h264parse",
      H264_PAYLOADER},
-    {"jpeg", "I420", "jpegenc quality=85", "rtpjpegpay"},
+    /* JPEG knows no other colours. */
+    {"jpeg", "format=I420,colorimetry=(string)1:4:0:0", "jpegenc quality=85", "rtpjpegpay"},
 };
 
 const struct encoder *encoder_find(const char *name)
@@ -55,9 +56,9 @@ const char *encoder_name(const struct encoder *encoder)
     return encoder->name;
 }
 
-const char *encoder_formats(const struct encoder *encoder)
+const char *encoder_caps(const struct encoder *encoder)
 {
-    return encoder->formats;
+    return encoder->caps;
 }
 
 static void fill_in(GString *text, const char *what, unsigned number)
@@ -84,13 +85,16 @@ char *encoder_launch(const struct encoder *encoder, unsigned kbit, unsigned inte
     return g_strdup_printf("%s ! %s name=pay0 pt=96", elements, encoder->payloader);
 }
 
-/* Runs a pipeline to its end. A registry knows elements whose device is missing or taken. */
+/* Runs a pipeline to its end, and something must come out. A registry knows elements whose device is missing
+ * or taken. */
 static bool runs_to_its_end(const char *text, char **why)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(GstElement) pipeline = gst_parse_launch_full(text, NULL, GST_PARSE_FLAG_FATAL_ERRORS, &error);
     g_autoptr(GstBus) bus = NULL;
     g_autoptr(GstMessage) message = NULL;
+    g_autoptr(GstElement) sink = NULL;
+    g_autoptr(GstSample) sample = NULL;
     bool works;
 
     if (!pipeline) {
@@ -100,13 +104,15 @@ static bool runs_to_its_end(const char *text, char **why)
     bus = gst_element_get_bus(pipeline);
     gst_element_set_state(pipeline, GST_STATE_PLAYING);
     message = gst_bus_timed_pop_filtered(bus, TRIAL_LIMIT, GST_MESSAGE_EOS | GST_MESSAGE_ERROR);
-    works = message && GST_MESSAGE_TYPE(message) == GST_MESSAGE_EOS;
-    if (!message)
-        *why = g_strdup("it does not come to an end");
-    else if (!works) {
+    if (message && GST_MESSAGE_TYPE(message) == GST_MESSAGE_ERROR)
         gst_message_parse_error(message, &error, NULL);
-        *why = g_strdup(error->message);
-    }
+    sink = gst_bin_get_by_name(GST_BIN(pipeline), "sink");
+    g_object_get(sink, "last-sample", &sample, NULL);
+    works = message && !error && sample;
+    if (!works)
+        *why = g_strdup(error     ? error->message
+                        : message ? "nothing comes out of it"
+                                  : "it does not come to an end");
     gst_element_set_state(pipeline, GST_STATE_NULL);
     return works;
 }
@@ -116,8 +122,8 @@ bool encoder_works(const struct encoder *encoder, char **why)
     g_autofree char *launch = encoder_launch(encoder, 1000, 30);
     g_autofree char *text = g_strdup_printf(
         "videotestsrc num-buffers=3 ! video/x-raw,width=640,height=480,framerate=30/1 ! videoconvert "
-        "! video/x-raw,format=%s ! %s ! fakesink",
-        encoder->formats, launch);
+        "! video/x-raw,%s ! %s ! fakesink name=sink",
+        encoder->caps, launch);
 
     return runs_to_its_end(text, why);
 }

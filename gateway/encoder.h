@@ -21,8 +21,8 @@ const struct encoder *encoder_choose(void);
 /* Tells on standard output which work. Returns how many do. */
 int encoder_list(void);
 
-/* The formats that it is given, as a list in caps. */
-const char *encoder_formats(const struct encoder *encoder);
+/* What the pictures must be that it is given, as fields of caps. */
+const char *encoder_caps(const struct encoder *encoder);
 
 /* The elements from a raw picture to RTP packets, the last one called pay0; to be freed. A key frame is made
  * every `interval` frames. */

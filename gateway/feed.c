@@ -1,14 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 #include "feed.h"
 
+#include <gst/rtp/rtp.h>
 #include <gst/video/video.h>
 
 #include "say.h"
 
+/* So many complaints of the payloader before anything was sent, and it is no use going on. A camera's first
+ * picture may well be damaged. */
+#define WARNINGS_MOST 5
+
 struct _Feed {
     GstRTSPMedia parent;
     char *name;
-    gboolean ended; /* under the media's lock, as all of its messages */
+    gint runs; /* something has been sent; atomic */
+
+    /* Under the media's lock, as all of its messages. */
+    gboolean ended;
+    guint warnings;
 };
 
 G_DEFINE_TYPE(Feed, feed, GST_TYPE_RTSP_MEDIA)
@@ -33,21 +42,47 @@ static void say_error(Feed *feed, GstMessage *message)
         say_more("%s: %s", feed->name, debug);
 }
 
+static void end(Feed *feed)
+{
+    if (!feed->ended)
+        g_signal_emit(feed, ended_signal, 0);
+    feed->ended = TRUE;
+}
+
+/* Payloaders warn of what they cannot send and leave it out: a client would wait for it until it gives up. */
+static void count_warning(Feed *feed, GstMessage *message)
+{
+    g_autoptr(GError) warning = NULL;
+
+    if (g_atomic_int_get(&feed->runs) || !GST_IS_RTP_BASE_PAYLOAD(GST_MESSAGE_SRC(message)))
+        return;
+    gst_message_parse_warning(message, &warning, NULL);
+    if (++feed->warnings == WARNINGS_MOST)
+        GST_ELEMENT_ERROR(GST_MESSAGE_SRC(message), STREAM, FORMAT,
+                          ("RTP has no way to send this: %s", warning->message), (NULL));
+}
+
 static gboolean handle_message(GstRTSPMedia *media, GstMessage *message)
 {
     Feed *feed = GATEWAY_FEED(media);
-    bool error = GST_MESSAGE_TYPE(message) == GST_MESSAGE_ERROR;
-    bool ends = (error || GST_MESSAGE_TYPE(message) == GST_MESSAGE_EOS) && !feed->ended;
     gboolean result = GST_RTSP_MEDIA_CLASS(feed_parent_class)->handle_message(media, message);
 
-    if (!ends)
-        return result;
-    feed->ended = TRUE;
-    if (error)
-        say_error(feed, message);
-    else
+    switch (GST_MESSAGE_TYPE(message)) {
+    case GST_MESSAGE_WARNING:
+        count_warning(feed, message);
+        break;
+    case GST_MESSAGE_ERROR:
+        if (!feed->ended)
+            say_error(feed, message);
+        end(feed);
+        break;
+    case GST_MESSAGE_EOS:
         say_more("%s: the stream has ended", feed->name);
-    g_signal_emit(feed, ended_signal, 0);
+        end(feed);
+        break;
+    default:
+        break;
+    }
     return result;
 }
 
@@ -57,13 +92,19 @@ static void prepared(GstRTSPMedia *media)
     Feed *feed = GATEWAY_FEED(media);
     g_autoptr(GstElement) source = child(feed, "source");
 
+    g_atomic_int_set(&feed->runs, TRUE);
     g_object_set(source, "timeout", (guint64)0, NULL);
     say_more("%s: runs", feed->name);
 }
 
 static void unprepared(GstRTSPMedia *media)
 {
-    say_more("%s: nobody watches any more", GATEWAY_FEED(media)->name);
+    Feed *feed = GATEWAY_FEED(media);
+
+    if (g_atomic_int_get(&feed->runs))
+        say_more("%s: nobody watches any more", feed->name);
+    else if (!feed->ended)
+        say("%s: nothing came that can be sent: is it a stream without key frames?", feed->name);
 }
 
 void feed_set_bus(Feed *feed, const char *name, const char *bus)

@@ -166,6 +166,7 @@ static void mount_bus(struct gateway *gateway, const char *path, const char *bus
 {
     g_autoptr(GstRTSPMountPoints) mounts = gst_rtsp_server_get_mount_points(gateway->server);
     g_autoptr(GstRTSPMediaFactory) factory = NULL;
+    g_autofree char *before = NULL;
 
     g_mutex_lock(&gateway->mounting);
     factory = gst_rtsp_mount_points_match(mounts, path, NULL);
@@ -173,7 +174,11 @@ static void mount_bus(struct gateway *gateway, const char *path, const char *bus
         factory = make_factory(gateway, path, bus);
         gst_rtsp_mount_points_add_factory(mounts, path, g_object_ref(factory));
     }
-    gst_rtsp_media_factory_set_launch(factory, launch);
+    before = gst_rtsp_media_factory_get_launch(factory);
+    if (g_strcmp0(before, launch) != 0) {
+        say_more("%s: %s", path + 1, launch);
+        gst_rtsp_media_factory_set_launch(factory, launch);
+    }
     g_mutex_unlock(&gateway->mounting);
 }
 

@@ -51,11 +51,11 @@ static char *launch_of_picture(const struct framebus_format *format, const struc
     g_autofree char *encoder =
         encoder_launch(options->encoder, options->kbit ? options->kbit : (unsigned)kbit, interval);
 
-    return g_strdup_printf(
-        "( " SOURCE " ! videoconvert ! videoscale ! video/x-raw,format=%s,width=%u,height=%u,"
-        "pixel-aspect-ratio=%u/%u ! %s )",
-        encoder_formats(options->encoder), width, height, format->aspect_num ? format->aspect_num : 1,
-        format->aspect_den ? format->aspect_den : 1, encoder);
+    return g_strdup_printf("( " SOURCE " ! videoconvert ! videoscale ! video/x-raw,%s,width=%u,height=%u,"
+                           "pixel-aspect-ratio=%u/%u ! %s )",
+                           encoder_caps(options->encoder), width, height,
+                           format->aspect_num ? format->aspect_num : 1,
+                           format->aspect_den ? format->aspect_den : 1, encoder);
 }
 
 static char *launch_of_payload(const char *media)
