@@ -39,7 +39,8 @@ static const struct encoder encoders[] = {
     {"openh264", "format=I420",
      "openh264enc rate-control=bitrate complexity=low bitrate={bit} gop-size={interval} ! h264parse",
      H264_PAYLOADER},
-    /* JPEG knows no other colours. */
+    /* JPEG knows no other colours. (From BT.601 of limited range GStreamer 1.22 takes a short cut that leaves
+     * the range as it is: a little grey.) */
     {"jpeg", "format=I420,colorimetry=(string)1:4:0:0", "jpegenc quality=85", "rtpjpegpay"},
 };
 

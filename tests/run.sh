@@ -79,7 +79,7 @@ suites()
 # built here: an interpreter or gst-launch-1.0 could not load a plugin with a sanitizer.
 sanitizer()
 {
-    local name=$1 kinds=$2 suite part parts=(-Dgst=disabled -Dviewer=disabled -Dtools=disabled) chosen=()
+    local name=$1 kinds=$2 suite part parts=(-Dgst=disabled -Dviewer=disabled -Dtools=disabled -Drtsp=disabled) chosen=()
     shift 2
     for suite in "$@"; do
         for part in gst viewer tools; do
@@ -97,7 +97,7 @@ sanitizer()
 unformatted()
 {
     local file bad=0
-    find lib gst-plugin pixels viewer tools examples tests -name '*.[ch]' | sort >"$out/sources"
+    find lib gst-plugin pixels viewer tools gateway examples tests -name '*.[ch]' | sort >"$out/sources"
     while IFS= read -r file; do
         clang-format --dry-run --Werror "$file" 2>/dev/null && continue
         printf '%s: not formatted; this does it: clang-format -i %s\n' "$file" "$file"
@@ -141,12 +141,12 @@ checkers()
     check 'cppcheck finds nothing' cppcheck -q -j2 --enable=warning,performance,portability --std=c11 \
         --library=posix,gtk --inline-suppr --suppressions-list=tests/cppcheck.supp --error-exitcode=1 -D_GNU_SOURCE \
         '-DGST_ELEMENT_REGISTER_DEFINE(a,b,c,d)=' '-DGST_DEVICE_PROVIDER_REGISTER_DEFINE(a,b,c,d)=' \
-        -Ilib/include -Ilib lib tools gst-plugin pixels viewer examples
+        -Ilib/include -Ilib lib tools gst-plugin pixels viewer gateway examples
 }
 
 tidy()
 {
-    printf '%s\n' lib/*.c tools/*.c gst-plugin/*.c pixels/*.c viewer/*.c examples/*.c |
+    printf '%s\n' lib/*.c tools/*.c gst-plugin/*.c pixels/*.c viewer/*.c gateway/*.c examples/*.c |
         xargs -P2 -n4 clang-tidy -p "$out/clang" --quiet
 }
 
@@ -171,7 +171,7 @@ if [ $install = yes ]; then
 fi
 
 say 'gcc: build'
-everything=(-Dtests=enabled -Dgst=enabled -Dviewer=enabled -Dtools=enabled -Dpython=enabled -Dexamples=true)
+everything=(-Dtests=enabled -Dgst=enabled -Dviewer=enabled -Dtools=enabled -Drtsp=enabled -Dpython=enabled -Dexamples=true)
 if CC=gcc check 'builds with gcc without a warning' compile main -Dwerror=true "${everything[@]}"; then
     say 'gcc: all suites'
     suites main
@@ -202,7 +202,7 @@ if [ $level != quick ]; then
     seconds=120
     [ $level = soak ] && seconds=3600
     if CC=clang check 'builds the fuzzers' compile fuzz -Dwerror=true -Dtests=enabled -Dgst=enabled -Dviewer=disabled \
-        -Dtools=disabled -Dexamples=false -Db_sanitize=address,undefined -Db_lundef=false -Dfuzz=true \
+        -Dtools=disabled -Drtsp=disabled -Dexamples=false -Db_sanitize=address,undefined -Db_lundef=false -Dfuzz=true \
         -Dfuzz_seconds=$seconds -Dc_args=-fsanitize=fuzzer-no-link; then
         suites fuzz --suite fuzz --num-processes 2 # as many as there are processors in CI
     fi

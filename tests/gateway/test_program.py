@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The program itself: its command line, its end, its address."""
+import os
 import pathlib
 import re
 import signal
@@ -104,3 +105,16 @@ def test_the_man_page_has_the_options_of_the_help(program):
     terms = set(re.findall(r'--[a-z-]+', ' '.join(line for line in page.splitlines() if line.startswith('*-'))))
     told = set(re.findall(r'^ +(?:-., )?(--[a-z-]+)', program('--help').stdout.decode(), re.MULTILINE))
     assert terms == told
+
+
+def test_the_shell_completes_options_encoders_and_buses(build_dir, source, monkeypatch):
+    monkeypatch.setenv('PATH', f'{build_dir / "gateway"}:{build_dir / "tools"}:{os.environ["PATH"]}')
+    source('front-door')
+    script = f'source {ROOT / "gateway" / "completions" / "framebus-rtsp.bash"}; COMP_WORDS=("$@"); ' \
+             'COMP_CWORD=$(($# - 1)); _framebus_rtsp; printf "%s\\n" "${COMPREPLY[@]}"'
+
+    def complete(*words):
+        return run('bash', '--norc', '-c', script, 'bash', 'framebus-rtsp', *words).stdout.decode().split()
+    assert complete('--b') == ['--bitrate']
+    assert complete('--encoder', 'x2') == ['x264']
+    assert complete('fro') == ['front-door']
