@@ -23,6 +23,19 @@ GType memory_type(void)
     return register_once(&type, "GstFramebusMemory", values);
 }
 
+GType dmabuf_use_type(void)
+{
+    static const GEnumValue values[] = {
+        {DMABUF_NONE, "None: upstream's are copied into slots", "none"},
+        {DMABUF_UPSTREAM, "Those in upstream's own DMA-BUFs, which are shared as they are", "upstream"},
+        {DMABUF_SLOTS, "All: slots are DMA-BUFs too, for upstream to import (needs /dev/udmabuf)", "slots"},
+        {0, NULL, NULL},
+    };
+    static gsize type;
+
+    return register_once(&type, "GstFramebusDmabuf", values);
+}
+
 GType delivery_type(void)
 {
     static const GEnumValue values[] = {

@@ -6,20 +6,23 @@
 
 #include <string.h>
 
-struct held {
-    struct framebus_reader *reader;
-    struct framebus_frame *frame;
-    gint *count;
-};
+struct frame_hold frame_hold_begin(struct framebus_reader *reader, struct framebus_frame *frame, gint *count)
+{
+    g_atomic_int_inc(count);
+    return (struct frame_hold){reader, frame, g_atomic_rc_box_acquire(count)};
+}
+
+void frame_hold_end(const struct frame_hold *hold)
+{
+    framebus_reader_release(hold->reader, hold->frame);
+    g_atomic_int_add(hold->count, -1);
+    g_atomic_rc_box_release(hold->count);
+}
 
 static void give_back(gpointer data)
 {
-    struct held *held = data;
-
-    framebus_reader_release(held->reader, held->frame);
-    g_atomic_int_add(held->count, -1);
-    g_atomic_rc_box_release(held->count);
-    g_free(held);
+    frame_hold_end(data);
+    g_free(data);
 }
 
 gboolean frame_is_default(const struct framebus_frame *frame, const GstVideoInfo *info)
@@ -41,21 +44,25 @@ GstBuffer *frame_expect(GstVideoInfo *lies)
     return buffer;
 }
 
-void frame_wrap(GstBuffer *buffer, struct framebus_reader *reader, struct framebus_frame *frame,
-                const GstVideoInfo *info, gint *count)
+gsize frame_visible_size(const struct framebus_frame *frame, const GstVideoInfo *info)
+{
+    return info->finfo && frame_is_default(frame, info) ? GST_VIDEO_INFO_SIZE(info) : frame->size;
+}
+
+void frame_wrap(GstBuffer *buffer, const struct frame_hold *hold, gsize size)
+{
+    struct framebus_frame *frame = hold->frame;
+
+    gst_buffer_append_memory(buffer,
+                             gst_memory_new_wrapped(GST_MEMORY_FLAG_READONLY, frame->data, frame->capacity, 0,
+                                                    size, g_memdup2(hold, sizeof *hold), give_back));
+    GST_BUFFER_FLAG_UNSET(buffer, GST_BUFFER_FLAG_TAG_MEMORY); /* tells of changes, and this is none */
+}
+
+void frame_stamp(GstBuffer *buffer, const struct framebus_frame *frame)
 {
     GstMeta *meta = gst_buffer_get_meta(buffer, GST_REFERENCE_TIMESTAMP_META_API_TYPE);
-    struct held *held = g_new(struct held, 1);
-    gsize size = frame->size;
 
-    /* Some count on a picture to be no larger than need be. */
-    if (info->finfo && frame_is_default(frame, info))
-        size = GST_VIDEO_INFO_SIZE(info);
-    *held = (struct held){reader, frame, g_atomic_rc_box_acquire(count)};
-    g_atomic_int_inc(count);
-    gst_buffer_append_memory(buffer, gst_memory_new_wrapped(GST_MEMORY_FLAG_READONLY, frame->data,
-                                                            frame->capacity, 0, size, held, give_back));
-    GST_BUFFER_FLAG_UNSET(buffer, GST_BUFFER_FLAG_TAG_MEMORY); /* tells of changes, and this is none */
     ((GstReferenceTimestampMeta *)meta)->timestamp = frame->capture_ns;
 }
 
@@ -65,7 +72,8 @@ GstBuffer *frame_copy(const struct framebus_frame *frame, const GstVideoInfo *in
     GstBuffer *buffer = gst_buffer_new_allocate(NULL, size, NULL);
     GstMapInfo map;
 
-    if (!buffer || !gst_buffer_map(buffer, &map, GST_MAP_WRITE)) {
+    if (!buffer || !frame->data || framebus_frame_begin_access(frame, false) < 0 ||
+        !gst_buffer_map(buffer, &map, GST_MAP_WRITE)) {
         gst_clear_buffer(&buffer);
         return NULL;
     }
@@ -81,6 +89,7 @@ GstBuffer *frame_copy(const struct framebus_frame *frame, const GstVideoInfo *in
         memcpy(map.data, frame->data, size);
     }
     gst_buffer_unmap(buffer, &map);
+    framebus_frame_end_access(frame, false);
     gst_buffer_add_reference_timestamp_meta(buffer, monotonic_reference(), frame->capture_ns,
                                             GST_CLOCK_TIME_NONE);
     return buffer;

@@ -15,11 +15,28 @@ gboolean frame_is_default(const struct framebus_frame *frame, const GstVideoInfo
 /* A buffer for a frame to come, made while nobody waits for it. `lies` is how the bus's pictures do. */
 GstBuffer *frame_expect(GstVideoInfo *lies);
 
-/* Puts the frame itself into such a buffer; it is given back to the reader when the memory is freed. Whoever
- * maps it for writing gets a copy from GStreamer. `count`, a g_atomic_rc_box, counts the frames that are out.
- */
-void frame_wrap(GstBuffer *buffer, struct framebus_reader *reader, struct framebus_frame *frame,
-                const GstVideoInfo *info, gint *count);
+/* A frame that downstream has. */
+struct frame_hold {
+    struct framebus_reader *reader;
+    struct framebus_frame *frame;
+    gint *count; /* of those that are out: a g_atomic_rc_box */
+};
+
+/* Begins with a reference to the count, and counts. */
+struct frame_hold frame_hold_begin(struct framebus_reader *reader, struct framebus_frame *frame, gint *count);
+
+/* Gives the frame back to the reader. Any thread. */
+void frame_hold_end(const struct frame_hold *hold);
+
+/* How many bytes of a frame to show. Some count on a picture to be no larger than need be. */
+gsize frame_visible_size(const struct framebus_frame *frame, const GstVideoInfo *info);
+
+/* Puts the frame itself into such a buffer, `size` bytes of it; it is given back when the memory is freed.
+ * Whoever maps it for writing gets a copy from GStreamer. */
+void frame_wrap(GstBuffer *buffer, const struct frame_hold *hold, gsize size);
+
+/* Tells such a buffer when the frame was captured. */
+void frame_stamp(GstBuffer *buffer, const struct framebus_frame *frame);
 
 /* The same in ordinary memory and the default layout; the frame stays the caller's. NULL: no memory. */
 GstBuffer *frame_copy(const struct framebus_frame *frame, const GstVideoInfo *info);

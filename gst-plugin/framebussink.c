@@ -4,8 +4,8 @@
  * @title: framebussink
  *
  * Publishes each buffer on a framebus bus, where any number of processes read it in place. Upstream elements
- * that take a pool from downstream write straight into the bus's shared memory; what comes in other memory
- * is copied there once.
+ * that take a pool from downstream write straight into the bus's shared memory, devices included if `dmabuf`
+ * is set; what comes in DMA-BUFs of upstream's own is shared as it is. Any other memory is copied once.
  *
  * |[
  * gst-launch-1.0 videotestsrc ! video/x-raw,width=1920,height=1080 ! framebussink bus=cam0
@@ -15,6 +15,7 @@
 
 #include "caps.h"
 #include "departure.h"
+#include "devicecaps.h"
 #include "enums.h"
 #include "errors.h"
 #include "lender.h"
@@ -26,12 +27,20 @@
 #include <errno.h>
 #include <gst/video/video.h>
 
+/* Frames in upstream's own buffers that readers may hold beyond the history without any being copied. */
+#define KEPT_FOR_READERS 3
+
+/* Unless the property is set. With DMA-BUFs each slot has its memory from the beginning. */
+#define MAX_SLOTS         128
+#define MAX_SLOTS_DMABUFS 32
+
 struct _GstFramebusSink {
     GstBaseSink parent;
 
     /* Properties, under the object lock. */
     char *bus;
     struct framebus_writer_options options;
+    enum dmabuf_use dmabuf;
     char *group;
     gboolean wait_for_connection;
 
@@ -42,6 +51,7 @@ struct _GstFramebusSink {
     gboolean unlocked;
 
     struct service *service;
+    struct foreign *foreign; /* NULL: upstream's memory is copied */
 
     /* The streaming thread's. */
     struct publisher publisher;
@@ -51,7 +61,7 @@ struct _GstFramebusSink {
     gboolean prerolling;  /* showing in PAUSED: the time of day is not the stream's */
 
     /* Counters since start, under the object lock. */
-    guint64 zero_copy, copied, bytes;
+    guint64 zero_copy, foreign_frames, copied, bytes;
     guint64 posted;
 };
 
@@ -101,8 +111,8 @@ static GstStructure *stats_of(GstFramebusSink *sink)
     gst_structure_set_name(stats, "framebussink-stats");
     GST_OBJECT_LOCK(sink);
     gst_structure_set(stats, "published", G_TYPE_UINT64, sink->zero_copy + sink->copied, "zero-copy",
-                      G_TYPE_UINT64, sink->zero_copy, "copied", G_TYPE_UINT64, sink->copied, "bytes",
-                      G_TYPE_UINT64, sink->bytes, NULL);
+                      G_TYPE_UINT64, sink->zero_copy, "foreign", G_TYPE_UINT64, sink->foreign_frames,
+                      "copied", G_TYPE_UINT64, sink->copied, "bytes", G_TYPE_UINT64, sink->bytes, NULL);
     GST_OBJECT_UNLOCK(sink);
     gst_structure_set(stats, "readers", G_TYPE_UINT, info ? info->readers : 0, "evicted", G_TYPE_UINT64,
                       info ? info->evicted : 0, NULL);
@@ -184,20 +194,36 @@ static const struct service_listener listener = {reader_added, reader_removed, k
 
 /* ---- Start, stop, waiting ------------------------------------------------------------------ */
 
+static guint max_slots_of(const struct framebus_writer_options *options)
+{
+    if (options->max_slots)
+        return options->max_slots;
+    return options->dmabuf ? MAX_SLOTS_DMABUFS : MAX_SLOTS;
+}
+
+/* What is not in a slot waits for no lossless reader. */
+static gboolean shares_upstreams(const GstFramebusSink *sink)
+{
+    return sink->dmabuf != DMABUF_NONE && !sink->options.lossless;
+}
+
 static gboolean open_bus(GstFramebusSink *sink)
 {
     struct framebus_writer_options options;
     g_autofree char *bus = NULL, *group = NULL;
     GstFramebusLender *lender;
+    gboolean shares;
     int error;
 
     GST_OBJECT_LOCK(sink);
     options = sink->options;
     group = g_strdup(sink->group);
+    shares = shares_upstreams(sink);
     bus = g_strdup(sink->bus);
-    sink->zero_copy = sink->copied = sink->bytes = sink->posted = 0;
+    sink->zero_copy = sink->foreign_frames = sink->copied = sink->bytes = sink->posted = 0;
     GST_OBJECT_UNLOCK(sink);
     options.group = group;
+    options.max_slots = max_slots_of(&options);
     if (!bus || !bus[0]) {
         GST_ELEMENT_ERROR(sink, RESOURCE, SETTINGS, ("No bus is named. Set the property, e.g. bus=cam0."),
                           (NULL));
@@ -217,6 +243,7 @@ static gboolean open_bus(GstFramebusSink *sink)
         gst_object_unref(lender);
         return FALSE;
     }
+    sink->foreign = shares ? foreign_new(lender) : NULL;
     g_mutex_lock(&sink->lock);
     sink->lender = lender;
     sink->unlocked = FALSE;
@@ -241,6 +268,7 @@ static void close_bus(GstFramebusSink *sink)
     g_mutex_unlock(&sink->lock);
     if (lender)
         lender_close(lender);
+    g_clear_pointer(&sink->foreign, foreign_free);
     gst_clear_object(&lender);
 }
 
@@ -301,26 +329,33 @@ static GstStateChangeReturn change_state(GstElement *element, GstStateChange tra
 
 /* ---- Negotiation --------------------------------------------------------------------------- */
 
-static gboolean in_system_memory(const GstCaps *caps, guint index)
+/* A sink with DMA-BUFs prefers upstream's own, where there is a choice. */
+static gboolean is_acceptable(const GstCaps *caps, guint index)
 {
-    const GstCapsFeatures *features = gst_caps_get_features(caps, index);
-
-    return !features || (!gst_caps_features_is_any(features) &&
-                         gst_caps_features_contains(features, GST_CAPS_FEATURE_MEMORY_SYSTEM_MEMORY));
+    return caps_in_system_memory(caps, index) ||
+           (caps_in_dmabufs(caps, index) &&
+            gst_structure_has_name(gst_caps_get_structure(caps, index), "video/x-raw"));
 }
 
-/* Pictures first, in our order, then whatever else upstream has, but for what is not in system memory. */
-static GstCaps *get_caps(GstBaseSink *base G_GNUC_UNUSED, GstCaps *filter)
+/* Pictures first, in our order, then whatever else upstream has, but for what cannot be shared. */
+static GstCaps *get_caps(GstBaseSink *base, GstCaps *filter)
 {
-    GstCaps *pictures, *caps;
+    GstFramebusSink *sink = GST_FRAMEBUS_SINK(base);
+    GstCaps *pictures, *dmabufs, *caps;
+    gboolean prefers_dmabufs;
 
     if (!filter || gst_caps_is_any(filter))
         return gst_caps_new_any();
+    GST_OBJECT_LOCK(sink);
+    prefers_dmabufs = sink->options.dmabuf;
+    GST_OBJECT_UNLOCK(sink);
     pictures = caps_of_pictures();
+    dmabufs = caps_with_dmabufs(pictures);
+    pictures = prefers_dmabufs ? gst_caps_merge(dmabufs, pictures) : gst_caps_merge(pictures, dmabufs);
     caps = gst_caps_intersect_full(pictures, filter, GST_CAPS_INTERSECT_FIRST);
     gst_caps_unref(pictures);
     for (guint i = 0; i < gst_caps_get_size(filter); i++) {
-        if (in_system_memory(filter, i))
+        if (is_acceptable(filter, i))
             caps = gst_caps_merge_structure_full(caps, gst_structure_copy(gst_caps_get_structure(filter, i)),
                                                  gst_caps_features_copy(gst_caps_get_features(filter, i)));
     }
@@ -330,14 +365,16 @@ static GstCaps *get_caps(GstBaseSink *base G_GNUC_UNUSED, GstCaps *filter)
 static gboolean set_caps(GstBaseSink *base, GstCaps *caps)
 {
     GstFramebusSink *sink = GST_FRAMEBUS_SINK(base);
-    char *text = gst_caps_to_string(caps);
+    /* Readers decide for themselves how to look at the memory. */
+    GstCaps *told = caps_in_dmabufs(caps, 0) ? caps_without_dmabufs(caps) : gst_caps_ref(caps);
+    char *text = gst_caps_to_string(told);
 
-    if (!in_system_memory(caps, 0)) {
-        GST_ELEMENT_ERROR(
-            sink, STREAM, FORMAT,
-            ("Only system memory can be shared. Put gldownload, cudadownload or the like before %s.",
-             GST_OBJECT_NAME(sink)),
-            ("caps are %s", text));
+    if (!is_acceptable(caps, 0)) {
+        GST_ELEMENT_ERROR(sink, STREAM, FORMAT,
+                          ("Only system memory and DMA-BUFs can be shared. Put gldownload, cudadownload or "
+                           "the like before %s.",
+                           GST_OBJECT_NAME(sink)),
+                          ("caps are %" GST_PTR_FORMAT, caps));
         goto fail;
     }
     if (strlen(text) >= FRAMEBUS_CAPS_MAX) {
@@ -347,10 +384,12 @@ static gboolean set_caps(GstBaseSink *base, GstCaps *caps)
             ("caps are %s", text));
         goto fail;
     }
-    publisher_set_caps(&sink->publisher, caps, text);
+    publisher_set_caps(&sink->publisher, told, text);
+    gst_caps_unref(told);
     return TRUE;
 
 fail:
+    gst_caps_unref(told);
     g_free(text);
     return FALSE;
 }
@@ -363,6 +402,7 @@ static gboolean propose_allocation(GstBaseSink *base, GstQuery *query)
     GstVideoInfo info;
     GstCaps *caps;
     gboolean need_pool;
+    guint kept;
 
     gst_query_parse_allocation(query, &caps, &need_pool);
     if (!caps || !caps_are_picture(caps, &info))
@@ -380,7 +420,11 @@ static gboolean propose_allocation(GstBaseSink *base, GstQuery *query)
         if (!gst_buffer_pool_set_config(pool, config))
             gst_clear_object(&pool);
     }
-    gst_query_add_allocation_pool(query, pool, GST_VIDEO_INFO_SIZE(&info), 0, 0);
+    /* What upstream publishes from a pool of its own stays with us as long as it is in the history. */
+    GST_OBJECT_LOCK(sink);
+    kept = shares_upstreams(sink) ? sink->options.history + KEPT_FOR_READERS : 0;
+    GST_OBJECT_UNLOCK(sink);
+    gst_query_add_allocation_pool(query, pool, GST_VIDEO_INFO_SIZE(&info), kept, 0);
     gst_query_add_allocation_meta(query, GST_VIDEO_META_API_TYPE, NULL);
     gst_clear_object(&pool);
     gst_object_unref(lender);
@@ -393,7 +437,7 @@ static gboolean query(GstBaseSink *base, GstQuery *query_)
 
     if (GST_QUERY_TYPE(query_) == GST_QUERY_ACCEPT_CAPS) {
         gst_query_parse_accept_caps(query_, &caps);
-        gst_query_set_accept_caps_result(query_, in_system_memory(caps, 0));
+        gst_query_set_accept_caps_result(query_, is_acceptable(caps, 0));
         return TRUE;
     }
     return GST_BASE_SINK_CLASS(gst_framebus_sink_parent_class)->query(base, query_);
@@ -424,22 +468,23 @@ static void get_times(GstBaseSink *base, GstBuffer *buffer, GstClockTime *start_
 /* Zero, or a negative errno. */
 static int publish(GstFramebusSink *sink, GstBuffer *buffer)
 {
+    static const char *const how[] = {"in place", "in upstream's memory", "a copy"};
     /* While prerolling, and without pacing, timestamps have nothing to do with the time of day. */
     const gboolean is_timed =
         !sink->prerolling && (sink->is_live || gst_base_sink_get_sync(GST_BASE_SINK(sink)));
     int r = publisher_publish(
-        &sink->publisher, sink->lender, buffer,
+        &sink->publisher, sink->lender, sink->foreign, buffer,
         departure_capture_time(&sink->timebase, GST_BASE_SINK(sink), buffer, is_timed, sink->is_live));
 
     if (r < 0)
         return r;
-    GST_LOG_OBJECT(sink, "published %s: %" GST_PTR_FORMAT, r == PUBLISHED_COPY ? "a copy" : "in place",
-                   buffer);
+    GST_LOG_OBJECT(sink, "published %s: %" GST_PTR_FORMAT, how[r], buffer);
     GST_OBJECT_LOCK(sink);
     if (r == PUBLISHED_COPY)
         sink->copied++;
     else
         sink->zero_copy++;
+    sink->foreign_frames += r == PUBLISHED_FOREIGN;
     sink->bytes += gst_buffer_get_size(buffer);
     GST_OBJECT_UNLOCK(sink);
     return 0;
@@ -565,6 +610,13 @@ static void set_property(GObject *object, guint id, const GValue *value, GParamS
     case SINK_MAX_SLOTS:
         sink->options.max_slots = g_value_get_uint(value);
         break;
+    case SINK_DMABUF:
+        sink->dmabuf = g_value_get_enum(value);
+        sink->options.dmabuf = sink->dmabuf == DMABUF_SLOTS;
+        break;
+    case SINK_DMABUF_FOR_ALL:
+        sink->options.dmabuf_for_all = g_value_get_boolean(value);
+        break;
     case SINK_LOSSLESS:
         sink->options.lossless = g_value_get_boolean(value);
         break;
@@ -618,7 +670,13 @@ static void get_property(GObject *object, guint id, GValue *value, GParamSpec *p
         g_value_set_uint(value, sink->options.history);
         break;
     case SINK_MAX_SLOTS:
-        g_value_set_uint(value, sink->options.max_slots);
+        g_value_set_uint(value, max_slots_of(&sink->options));
+        break;
+    case SINK_DMABUF:
+        g_value_set_enum(value, sink->dmabuf);
+        break;
+    case SINK_DMABUF_FOR_ALL:
+        g_value_set_boolean(value, sink->options.dmabuf_for_all);
         break;
     case SINK_LOSSLESS:
         g_value_set_boolean(value, sink->options.lossless);
@@ -696,6 +754,7 @@ static void gst_framebus_sink_class_init(GstFramebusSinkClass *class)
     base->preroll = preroll;
     base->render = render;
 
+    gst_type_mark_as_plugin_api(dmabuf_use_type(), 0);
     gst_type_mark_as_plugin_api(memory_type(), 0);
 }
 
@@ -705,9 +764,9 @@ static void gst_framebus_sink_init(GstFramebusSink *sink)
 
     g_mutex_init(&sink->lock);
     g_cond_init(&sink->arrived);
+    sink->dmabuf = DMABUF_UPSTREAM;
     sink->options.access_mode = 0600;
     sink->options.history = 4;
-    sink->options.max_slots = 128;
     sink->options.lossless_timeout_ns = GST_SECOND;
 
     /* The last buffer would hold a slot, and nobody draws here: nothing is due by a deadline. */

@@ -14,9 +14,10 @@
 
 #include "arrival.h"
 #include "caps.h"
+#include "devicecaps.h"
 #include "enums.h"
 #include "errors.h"
-#include "framebuffer.h"
+#include "exports.h"
 #include "frameinfo.h"
 #include "properties.h"
 #include "timebase.h"
@@ -58,7 +59,10 @@ struct _GstFramebusSrc {
     /* The streaming thread's. */
     char *name; /* `bus` when the element was started */
     struct framebus_reader *reader;
-    gboolean follows; /* a writer that comes back */
+    struct exports *exports;
+    gboolean has_dmabufs;   /* each frame of this format so far was in one */
+    gboolean gives_dmabufs; /* ... and those are what was negotiated */
+    gboolean follows;       /* a writer that comes back */
     guint32 serial;
     guint64 last_sequence;
     gboolean has_sequence, wants_key;
@@ -73,9 +77,10 @@ struct _GstFramebusSrc {
     GstBuffer *expected; /* made ready for the next frame while it was waited for */
 
     /* Under the object lock. */
-    GstCaps *caps; /* NULL until the first frame */
+    GstCaps *caps;    /* NULL until the first frame */
+    GstCaps *dmabufs; /* the same in DMA-BUFs, if downstream asks for those */
     GstClockTime latency;
-    guint64 delivered, missed, copied, skipped, posted;
+    guint64 delivered, missed, copied, in_dmabufs, skipped, posted;
     gint *held; /* frames that downstream has in place; NULL without a reader */
     struct framebus_reader_stats stats;
 };
@@ -99,11 +104,12 @@ static GstStructure *stats_of(GstFramebusSrc *src)
     GstStructure *stats;
 
     GST_OBJECT_LOCK(src);
-    stats = gst_structure_new(
-        "framebussrc-stats", "delivered", G_TYPE_UINT64, src->delivered, "missed", G_TYPE_UINT64, src->missed,
-        "copied", G_TYPE_UINT64, src->copied, "skipped", G_TYPE_UINT64, src->skipped, "held", G_TYPE_UINT,
-        src->held ? (guint)g_atomic_int_get(src->held) : 0, "quota", G_TYPE_UINT, src->stats.quota, "writers",
-        G_TYPE_UINT64, src->stats.writers, "writer-pid", G_TYPE_INT, src->stats.writer_pid, NULL);
+    stats = gst_structure_new("framebussrc-stats", "delivered", G_TYPE_UINT64, src->delivered, "missed",
+                              G_TYPE_UINT64, src->missed, "copied", G_TYPE_UINT64, src->copied, "dmabuf",
+                              G_TYPE_UINT64, src->in_dmabufs, "skipped", G_TYPE_UINT64, src->skipped, "held",
+                              G_TYPE_UINT, src->held ? (guint)g_atomic_int_get(src->held) : 0, "quota",
+                              G_TYPE_UINT, src->stats.quota, "writers", G_TYPE_UINT64, src->stats.writers,
+                              "writer-pid", G_TYPE_INT, src->stats.writer_pid, NULL);
     GST_OBJECT_UNLOCK(src);
     return stats;
 }
@@ -143,6 +149,7 @@ static void look_at_reader(GstFramebusSrc *src)
 
 static void close_reader(GstFramebusSrc *src)
 {
+    g_clear_pointer(&src->exports, exports_free);
     framebus_reader_close(src->reader);
     src->reader = NULL;
     src->has_sequence = FALSE;
@@ -155,7 +162,8 @@ static void close_reader(GstFramebusSrc *src)
 
 static int open_reader(GstFramebusSrc *src, gint64 wait_ns)
 {
-    struct framebus_reader_options options = {.cancel_fd = src->cancel_fd, .label = g_get_prgname()};
+    struct framebus_reader_options options = {
+        .cancel_fd = src->cancel_fd, .label = g_get_prgname(), .dmabuf = true};
     int r;
 
     GST_OBJECT_LOCK(src);
@@ -176,6 +184,7 @@ static int open_reader(GstFramebusSrc *src, gint64 wait_ns)
         r = framebus_reader_open(&src->reader, src->name, &options);
     }
     if (r == 0) {
+        src->exports = exports_new();
         GST_OBJECT_LOCK(src);
         src->held = g_atomic_rc_box_new0(gint);
         GST_OBJECT_UNLOCK(src);
@@ -235,12 +244,37 @@ static GstCaps *get_caps(GstBaseSrc *base, GstCaps *filter)
 
     GST_OBJECT_LOCK(src);
     caps = src->caps ? gst_caps_ref(src->caps) : gst_caps_new_any();
+    if (src->dmabufs)
+        caps = gst_caps_merge(gst_caps_ref(src->dmabufs), caps);
     GST_OBJECT_UNLOCK(src);
     if (!filter)
         return caps;
     both = gst_caps_intersect_full(filter, caps, GST_CAPS_INTERSECT_FIRST);
     gst_caps_unref(caps);
     return both;
+}
+
+/* Most elements import the DMA-BUFs that they find in plain buffers, and map them if they cannot; so those
+ * caps are only for who asks for them. */
+static gboolean negotiate(GstBaseSrc *base)
+{
+    GstFramebusSrc *src = GST_FRAMEBUS_SRC(base);
+    GstCaps *dmabufs = src->has_dmabufs ? caps_with_dmabufs(src->caps) : NULL;
+    GstCaps *present;
+    gboolean done;
+
+    if (dmabufs && !peer_asks_for(GST_BASE_SRC_PAD(base), dmabufs))
+        gst_clear_caps(&dmabufs);
+    GST_OBJECT_LOCK(src);
+    gst_caps_replace(&src->dmabufs, dmabufs);
+    GST_OBJECT_UNLOCK(src);
+    gst_clear_caps(&dmabufs);
+
+    done = GST_BASE_SRC_CLASS(gst_framebus_src_parent_class)->negotiate(base);
+    present = gst_pad_get_current_caps(GST_BASE_SRC_PAD(base));
+    src->gives_dmabufs = present && caps_in_dmabufs(present, 0);
+    gst_clear_caps(&present);
+    return done;
 }
 
 static gboolean decide_allocation(GstBaseSrc *base, GstQuery *query)
@@ -265,11 +299,26 @@ static gboolean decide_allocation(GstBaseSrc *base, GstQuery *query)
     return TRUE;
 }
 
+static GstFlowReturn renegotiate(GstFramebusSrc *src)
+{
+    g_autofree char *text = NULL;
+
+    if (gst_base_src_negotiate(GST_BASE_SRC(src)) || GST_PAD_IS_FLUSHING(GST_BASE_SRC_PAD(src)))
+        return GST_FLOW_OK;
+    text = gst_caps_to_string(src->caps);
+    GST_ELEMENT_ERROR(
+        src, STREAM, FORMAT,
+        ("What comes after %s does not take what bus %s carries: %s", GST_OBJECT_NAME(src), src->name, text),
+        ("A videoconvert in between may help."));
+    return GST_FLOW_NOT_NEGOTIATED;
+}
+
 /* After the first frame and whenever its format may have changed. */
 static GstFlowReturn take_format(GstFramebusSrc *src, const struct framebus_frame *frame)
 {
     g_autofree char *why = NULL;
     GstCaps *caps = caps_from_format(frame->format, &src->info, &why);
+    const gboolean had_dmabufs = src->has_dmabufs;
     gboolean changed;
 
     if (!caps) {
@@ -284,6 +333,7 @@ static GstFlowReturn take_format(GstFramebusSrc *src, const struct framebus_fram
     }
     gst_clear_buffer(&src->expected);
     src->serial = frame->format_serial;
+    src->has_dmabufs = src->info.finfo && exports_has(src->exports, frame);
 
     GST_OBJECT_LOCK(src);
     changed = !src->caps || !gst_caps_is_equal(src->caps, caps);
@@ -291,22 +341,12 @@ static GstFlowReturn take_format(GstFramebusSrc *src, const struct framebus_fram
         gst_caps_replace(&src->caps, caps);
     GST_OBJECT_UNLOCK(src);
     if (changed) {
-        GST_INFO_OBJECT(src, "the bus carries %" GST_PTR_FORMAT, caps);
+        GST_INFO_OBJECT(src, "the bus carries %" GST_PTR_FORMAT "%s", caps,
+                        src->has_dmabufs ? " in DMA-BUFs" : "");
         gst_clear_buffer(&src->last);
     }
-    if (changed && !gst_base_src_negotiate(GST_BASE_SRC(src)) &&
-        !GST_PAD_IS_FLUSHING(GST_BASE_SRC_PAD(src))) {
-        g_autofree char *text = gst_caps_to_string(caps);
-
-        GST_ELEMENT_ERROR(src, STREAM, FORMAT,
-                          ("What comes after %s does not take what bus %s carries: %s", GST_OBJECT_NAME(src),
-                           src->name, text),
-                          ("A videoconvert in between may help."));
-        gst_caps_unref(caps);
-        return GST_FLOW_NOT_NEGOTIATED;
-    }
     gst_caps_unref(caps);
-    return GST_FLOW_OK;
+    return changed || had_dmabufs != src->has_dmabufs ? renegotiate(src) : GST_FLOW_OK;
 }
 
 /* ---- Frames to buffers --------------------------------------------------------------------- */
@@ -356,12 +396,21 @@ static void expect(GstFramebusSrc *src)
 }
 
 /* The frame itself, or a copy of it. */
-static GstBuffer *buffer_of(GstFramebusSrc *src, struct framebus_frame *frame, gboolean copies)
+static GstBuffer *buffer_of(GstFramebusSrc *src, struct framebus_frame *frame, gboolean copies,
+                            gboolean in_dmabuf)
 {
+    const gsize size = frame_visible_size(frame, &src->info);
+    struct frame_hold hold;
+
     if (copies)
         return frame_copy(frame, &src->info);
     expect(src);
-    frame_wrap(src->expected, src->reader, frame, &src->info, src->held);
+    hold = frame_hold_begin(src->reader, frame, src->held);
+    if (in_dmabuf)
+        exports_wrap(src->exports, src->expected, &hold, size);
+    else
+        frame_wrap(src->expected, &hold, size);
+    frame_stamp(src->expected, frame);
     return g_steal_pointer(&src->expected);
 }
 
@@ -370,7 +419,7 @@ static GstFlowReturn deliver(GstFramebusSrc *src, struct framebus_frame *frame, 
 {
     const gboolean follows = src->has_sequence && frame->sequence == src->last_sequence + 1;
     GstFlowReturn flow = AGAIN;
-    gboolean full, copies, keeps, is_auto;
+    gboolean in_dmabuf, full, copies, keeps, is_auto;
 
     count_missed(src, frame);
     if (src->serial != frame->format_serial) /* with it, the writer */
@@ -383,10 +432,19 @@ static GstFlowReturn deliver(GstFramebusSrc *src, struct framebus_frame *frame, 
             goto fail;
     }
 
-    /* One of the quota is always kept for the next frame to be looked at. */
+    in_dmabuf = src->info.finfo && exports_has(src->exports, frame);
+    if (src->gives_dmabufs && !in_dmabuf) {
+        /* A frame that its writer had to copy: DMA-BUFs can no longer be promised. */
+        src->has_dmabufs = FALSE;
+        flow = renegotiate(src);
+        if (flow != GST_FLOW_OK)
+            goto fail;
+    }
+
+    /* One of the quota is always kept for the next frame to be looked at; but a copy is in no DMA-BUF. */
     full = (guint)g_atomic_int_get(src->held) + 1 >= src->stats.quota;
-    copies = full || (!src->takes_meta && !src->is_default);
-    *buffer = buffer_of(src, frame, copies);
+    copies = !src->gives_dmabufs && (full || (!src->takes_meta && !src->is_default));
+    *buffer = buffer_of(src, frame, copies, in_dmabuf);
     flow = GST_FLOW_ERROR;
     if (!*buffer)
         goto fail;
@@ -401,6 +459,7 @@ static GstFlowReturn deliver(GstFramebusSrc *src, struct framebus_frame *frame, 
     GST_OBJECT_LOCK(src);
     src->delivered++;
     src->copied += copies;
+    src->in_dmabufs += in_dmabuf && !copies;
     is_auto = src->hold == 0;
     keeps = src->keep_last;
     GST_OBJECT_UNLOCK(src);
@@ -546,11 +605,12 @@ static gboolean start(GstBaseSrc *base)
 
     GST_OBJECT_LOCK(src);
     src->name = g_strdup(src->bus);
-    src->delivered = src->missed = src->copied = src->skipped = src->posted = src->latency = 0;
+    src->delivered = src->missed = src->copied = src->in_dmabufs = src->skipped = src->posted = src->latency =
+        0;
     GST_OBJECT_UNLOCK(src);
     arrival_init(&src->arrival);
     src->wanted_hold = 0;
-    src->takes_meta = FALSE;
+    src->takes_meta = src->has_dmabufs = src->gives_dmabufs = FALSE;
     if (!src->name || !src->name[0]) {
         GST_ELEMENT_ERROR(src, RESOURCE, SETTINGS, ("No bus is named. Set the property, e.g. bus=cam0."),
                           (NULL));
@@ -577,6 +637,7 @@ static gboolean stop(GstBaseSrc *base)
     g_clear_pointer(&src->name, g_free);
     GST_OBJECT_LOCK(src);
     gst_clear_caps(&src->caps);
+    gst_clear_caps(&src->dmabufs);
     GST_OBJECT_UNLOCK(src);
     return TRUE;
 }
@@ -717,6 +778,7 @@ static void gst_framebus_src_class_init(GstFramebusSrcClass *class)
     base->unlock = unlock;
     base->unlock_stop = unlock_stop;
     base->get_caps = get_caps;
+    base->negotiate = negotiate;
     base->decide_allocation = decide_allocation;
     base->query = query;
     GST_PUSH_SRC_CLASS(class)->create = create;

@@ -4,7 +4,8 @@
  *
  * It is a GstAllocator whose memories are slots: a memory's life is the slot's lend, so a slot comes back
  * when the last user of the memory is gone, whatever became of the buffer that brought it. Memories keep
- * the lender alive, and the lender keeps whoever still calls into the library apart from close.
+ * the lender alive, and the lender keeps whoever still calls into the library apart from close. On a bus
+ * with DMA-BUFs its memories are of frame_memories_new() instead, and otherwise the same.
  */
 #ifndef GST_FRAMEBUS_LENDER_H
 #define GST_FRAMEBUS_LENDER_H
@@ -53,14 +54,27 @@ gboolean lender_empty(GstFramebusLender *lender, GstMemory *memory);
 /* As lender_lend() of a picture for upstream, but into such a shell. */
 gboolean lender_refill(GstFramebusLender *lender, GstMemory *memory, const gint *flushing, int *error);
 
+/* True for slots of this lender, and parts of them. */
+gboolean lender_has(GstFramebusLender *lender, GstMemory *memory);
+
 /* The frame behind a memory that is a whole slot of this lender, as it was lent; else NULL. */
 struct framebus_frame *lender_frame(GstFramebusLender *lender, GstMemory *memory);
 
 /* True once the slot behind lender_frame()'s memory has been published. */
-gboolean lender_is_published(GstMemory *memory);
+gboolean lender_is_published(GstFramebusLender *lender, GstMemory *memory);
 
 /* Publishes such a memory. -EBUSY: somebody still writes to it. Else as framebus_writer_publish(). */
 int lender_publish(GstFramebusLender *lender, GstMemory *memory);
+
+/* Calls the library about something that this header knows nothing of. */
+int lender_call(GstFramebusLender *lender, int (*call)(struct framebus_writer *writer, gpointer user),
+                gpointer user);
+
+/* framebus_buffer_destroy(), at any time. */
+void lender_forget(GstFramebusLender *lender, struct framebus_buffer *buffer);
+
+/* For what the library calls back: unrefs a buffer once that call is over. */
+void lender_return(GstFramebusLender *lender, GstBuffer *buffer);
 
 int lender_end(GstFramebusLender *lender);
 int lender_fd(GstFramebusLender *lender);

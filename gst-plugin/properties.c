@@ -23,10 +23,18 @@ void sink_properties_install(GObjectClass *class, GParamSpec **props)
         ready);
     props[SINK_HISTORY] = g_param_spec_uint(
         "history", "History", "Frames kept for readers that come late or lag behind", 1, 256, 4, ready);
-    props[SINK_MAX_SLOTS] =
-        g_param_spec_uint("max-slots", "Maximum slots",
-                          "Room for so many frames at the most; what is never used takes no memory", 24,
-                          FRAMEBUS_SLOTS_MAX, 128, ready);
+    props[SINK_MAX_SLOTS] = g_param_spec_uint(
+        "max-slots", "Maximum slots",
+        "Room for so many frames at the most; what is never used takes no memory (32 unless "
+        "set, with dmabuf=slots, where all do)",
+        24, FRAMEBUS_SLOTS_MAX, 128, ready);
+    props[SINK_DMABUF] = g_param_spec_enum("dmabuf", "DMA-BUF", "Which frames are in DMA-BUFs",
+                                           dmabuf_use_type(), DMABUF_UPSTREAM, ready);
+    props[SINK_DMABUF_FOR_ALL] = g_param_spec_boolean("dmabuf-for-all", "DMA-BUF for all",
+                                                      "Give DMA-BUFs, and with them the means to write to "
+                                                      "frames, to all who may read, and not to this user "
+                                                      "and root only",
+                                                      FALSE, ready);
     props[SINK_LOSSLESS] = g_param_spec_boolean(
         "lossless", "Lossless", "Wait for readers that asked for lossless delivery", FALSE, ready);
     props[SINK_LOSSLESS_TIMEOUT] = g_param_spec_int64(

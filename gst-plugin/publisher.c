@@ -44,7 +44,7 @@ static GstMemory *slot_of(struct publisher *publisher, GstFramebusLender *lender
         return NULL;
     memory = gst_buffer_peek_memory(buffer, 0);
     frame = lender_frame(lender, memory);
-    if (!frame || lender_is_published(memory) || memory->size < GST_VIDEO_INFO_SIZE(info) ||
+    if (!frame || lender_is_published(lender, memory) || memory->size < GST_VIDEO_INFO_SIZE(info) ||
         !is_ours(publisher, frame))
         return NULL;
     if (meta)
@@ -115,8 +115,23 @@ static int copy_and_publish(struct publisher *publisher, GstFramebusLender *lend
     return r;
 }
 
-int publisher_publish(struct publisher *publisher, GstFramebusLender *lender, GstBuffer *buffer,
-                      gint64 capture_ns)
+static gboolean publish_foreign(struct publisher *publisher, GstFramebusLender *lender,
+                                struct foreign *foreign, GstBuffer *buffer, gint64 capture_ns)
+{
+    struct framebus_frame *frame;
+
+    if (!foreign || !publisher->is_picture || gst_buffer_n_memory(buffer) == 0 ||
+        lender_has(lender, gst_buffer_peek_memory(buffer, 0)))
+        return FALSE;
+    frame = foreign_begin(foreign, buffer, &publisher->info, publisher->text);
+    if (!frame)
+        return FALSE;
+    describe(publisher, frame, buffer, capture_ns);
+    return foreign_publish(foreign, frame) == 0;
+}
+
+int publisher_publish(struct publisher *publisher, GstFramebusLender *lender, struct foreign *foreign,
+                      GstBuffer *buffer, gint64 capture_ns)
 {
     GstMemory *memory = slot_of(publisher, lender, buffer);
     int r = -ESTALE;
@@ -127,6 +142,8 @@ int publisher_publish(struct publisher *publisher, GstFramebusLender *lender, Gs
             return PUBLISHED_IN_PLACE;
         /* Somebody still writes to it, or its pool has ended meanwhile. */
     }
+    if (publish_foreign(publisher, lender, foreign, buffer, capture_ns))
+        return PUBLISHED_FOREIGN;
     for (guint i = 0; r == -ESTALE && i < TRIES; i++)
         r = copy_and_publish(publisher, lender, buffer, capture_ns);
     return r < 0 ? r : PUBLISHED_COPY;

@@ -182,7 +182,7 @@ GST_START_TEST(a_buffer_used_again_is_as_new)
     again = acquire(pool);
     fail_unless(again == buffer);
     fail_unless(frame_of(again)->slot != held->slot);
-    fail_if(lender_is_published(gst_buffer_peek_memory(again, 0)));
+    fail_if(lender_is_published(lender, gst_buffer_peek_memory(again, 0)));
     fail_if(GST_BUFFER_PTS_IS_VALID(again) || GST_BUFFER_FLAG_IS_SET(again, GST_BUFFER_FLAG_DISCONT));
     fail_unless(gst_buffer_get_video_meta(again) && !gst_buffer_get_video_crop_meta(again));
     gst_buffer_memset(again, 0, 2, gst_buffer_get_size(again));
@@ -255,7 +255,7 @@ GST_START_TEST(what_is_being_written_to_is_not_published)
     fail_unless_equals_int(publish(buffer), -EBUSY);
     gst_buffer_unmap(buffer, &map);
     fail_unless_equals_int(publish(buffer), 0);
-    fail_unless(lender_is_published(gst_buffer_peek_memory(buffer, 0)));
+    fail_unless(lender_is_published(lender, gst_buffer_peek_memory(buffer, 0)));
     fail_unless_equals_int(publish(buffer), -EALREADY);
     gst_buffer_unref(buffer);
     done_with(pool);
