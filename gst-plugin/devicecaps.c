@@ -35,17 +35,28 @@ GstCaps *caps_without_dmabufs(const GstCaps *caps)
     return same;
 }
 
-gboolean peer_asks_for(GstPad *pad, const GstCaps *dmabufs)
+GstCaps *dmabufs_asked_for(GstPad *pad, const GstCaps *caps)
 {
-    GstCaps *caps = gst_pad_peer_query_caps(pad, NULL);
+    GstCaps *dmabufs = caps_with_dmabufs(caps), *peer = gst_pad_peer_query_caps(pad, NULL);
     gboolean asks = FALSE;
 
-    for (guint i = 0; !gst_caps_is_any(caps) && i < gst_caps_get_size(caps); i++) {
-        GstCaps *one = gst_caps_copy_nth(caps, i);
+    for (guint i = 0; !gst_caps_is_any(peer) && i < gst_caps_get_size(peer); i++) {
+        GstCaps *one = gst_caps_copy_nth(peer, i);
 
         asks |= caps_in_dmabufs(one, 0) && gst_caps_can_intersect(one, dmabufs);
         gst_caps_unref(one);
     }
-    gst_caps_unref(caps);
-    return asks;
+    gst_caps_unref(peer);
+    if (!asks)
+        gst_clear_caps(&dmabufs);
+    return dmabufs;
+}
+
+gboolean pad_has_dmabufs(GstPad *pad)
+{
+    GstCaps *caps = gst_pad_get_current_caps(pad);
+    const gboolean has = caps && caps_in_dmabufs(caps, 0);
+
+    gst_clear_caps(&caps);
+    return has;
 }

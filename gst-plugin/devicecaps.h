@@ -15,8 +15,11 @@ gboolean caps_in_dmabufs(const GstCaps *caps, guint index);
 GstCaps *caps_with_dmabufs(const GstCaps *caps);
 GstCaps *caps_without_dmabufs(const GstCaps *caps);
 
-/* True if whatever follows the pad names such caps, rather than to take just anything. */
-gboolean peer_asks_for(GstPad *pad, const GstCaps *dmabufs);
+/* Such caps, if whatever follows the pad names them rather than to take just anything; else NULL. */
+GstCaps *dmabufs_asked_for(GstPad *pad, const GstCaps *caps);
+
+/* True if that is what the pad's caps are now. */
+gboolean pad_has_dmabufs(GstPad *pad);
 
 G_END_DECLS
 

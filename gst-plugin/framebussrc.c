@@ -259,21 +259,15 @@ static GstCaps *get_caps(GstBaseSrc *base, GstCaps *filter)
 static gboolean negotiate(GstBaseSrc *base)
 {
     GstFramebusSrc *src = GST_FRAMEBUS_SRC(base);
-    GstCaps *dmabufs = src->has_dmabufs ? caps_with_dmabufs(src->caps) : NULL;
-    GstCaps *present;
+    GstPad *pad = GST_BASE_SRC_PAD(base);
+    GstCaps *dmabufs = src->has_dmabufs ? dmabufs_asked_for(pad, src->caps) : NULL;
     gboolean done;
 
-    if (dmabufs && !peer_asks_for(GST_BASE_SRC_PAD(base), dmabufs))
-        gst_clear_caps(&dmabufs);
     GST_OBJECT_LOCK(src);
-    gst_caps_replace(&src->dmabufs, dmabufs);
+    gst_caps_take(&src->dmabufs, dmabufs);
     GST_OBJECT_UNLOCK(src);
-    gst_clear_caps(&dmabufs);
-
     done = GST_BASE_SRC_CLASS(gst_framebus_src_parent_class)->negotiate(base);
-    present = gst_pad_get_current_caps(GST_BASE_SRC_PAD(base));
-    src->gives_dmabufs = present && caps_in_dmabufs(present, 0);
-    gst_clear_caps(&present);
+    src->gives_dmabufs = pad_has_dmabufs(pad);
     return done;
 }
 

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: MIT */
+/* From a camera to the screen, both of them GStreamer's: what kmssink has the display driver scan out is
+ * looked at from outside, and is the memory that the camera wrote to. */
+#include "../process/harness.h"
+
+#include <xf86drm.h>
+#include <xf86drmMode.h>
+
+#define WIDTH  640
+#define HEIGHT 480
+#define SIZE   (WIDTH * HEIGHT * 4)
+#define CARDS  4
+
+#define CAPS "video/x-raw,format=BGRx,width=640,height=480"
+
+/* ---- the screen ---- */
+
+static int open_card(int i)
+{
+    char path[32];
+    snprintf(path, sizeof path, "/dev/dri/card%d", i);
+    return open(path, O_RDWR | O_CLOEXEC);
+}
+
+/* Of the card that has a screen; "" if there is none. */
+static const char *driver_name(void)
+{
+    static char name[32];
+    for (int i = 0; i < CARDS && !name[0]; i++) {
+        int card = open_card(i);
+        drmModeRes *resources = card < 0 ? NULL : drmModeGetResources(card);
+        drmVersion *version = card < 0 ? NULL : drmGetVersion(card);
+        if (resources && resources->count_connectors && version)
+            snprintf(name, sizeof name, "%s", version->name);
+        drmFreeVersion(version);
+        drmModeFreeResources(resources);
+        if (card >= 0)
+            close(card);
+    }
+    return name;
+}
+
+static bool look_at_buffer(int card, const drmModeFB2 *fb, uint8_t *bytes, int64_t *inode)
+{
+    bool is = fb->width == WIDTH && fb->height == HEIGHT && fb->pitches[0] == WIDTH * 4 && fb->handles[0];
+    int fd = -1;
+    struct stat st;
+    if (!is || drmPrimeHandleToFD(card, fb->handles[0], DRM_CLOEXEC, &fd))
+        return false;
+    void *there = mmap(NULL, SIZE, PROT_READ, MAP_SHARED, fd, fb->offsets[0]);
+    check(!fstat(fd, &st) && there != MAP_FAILED);
+    *inode = (int64_t)st.st_ino;
+    memcpy(bytes, there, SIZE);
+    munmap(there, SIZE);
+    close(fd);
+    return true;
+}
+
+/* What a display scans out now, and what that memory is to the kernel. False: no such thing. */
+static bool look(uint8_t *bytes, int64_t *inode)
+{
+    bool seen = false;
+    for (int i = 0; i < CARDS && !seen; i++) {
+        int card = open_card(i);
+        drmModePlaneRes *planes = NULL;
+        if (card >= 0 && !drmIsMaster(card) && !drmSetClientCap(card, DRM_CLIENT_CAP_UNIVERSAL_PLANES, 1))
+            planes = drmModeGetPlaneResources(card);
+        for (uint32_t k = 0; planes && k < planes->count_planes && !seen; k++) {
+            drmModePlane *plane = drmModeGetPlane(card, planes->planes[k]);
+            drmModeFB2 *fb = plane && plane->fb_id ? drmModeGetFB2(card, plane->fb_id) : NULL;
+            seen = fb && look_at_buffer(card, fb, bytes, inode);
+            drmModeFreeFB2(fb);
+            drmModeFreePlane(plane);
+        }
+        drmModeFreePlaneResources(planes);
+        if (card >= 0)
+            close(card);
+    }
+    return seen;
+}
+
+/* ---- pipelines ---- */
+
+struct pipeline {
+    const char *name; /* of the file for what it says */
+    const char *text;
+};
+
+static void launch(const void *argument)
+{
+    const struct pipeline *pipeline = argument;
+    char text[512], *words[64] = {NULL};
+    unsigned count = 0;
+    snprintf(text, sizeof text, "gst-launch-1.0 -e -m %s", pipeline->text);
+    for (char *word = strtok(text, " "); word && count < 63; word = strtok(NULL, " "))
+        words[count++] = word;
+    check(freopen(path_of(pipeline->name), "w", stdout));
+    execvp(words[0], words);
+    check(false);
+}
+
+/* What it has said, in a static buffer. */
+static const char *said(const char *name)
+{
+    static char text[65536];
+    int fd = open(path_of(name), O_RDONLY | O_CLOEXEC);
+    ssize_t length = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
+    text[length < 0 ? 0 : length] = 0;
+    if (fd >= 0)
+        close(fd);
+    return text;
+}
+
+/* A number of the statistics that an element posted last. */
+static int64_t stat_of(const char *name, const char *element, const char *field)
+{
+    char word[64];
+    const char *stats = NULL, *at = said(name);
+    snprintf(word, sizeof word, "%s-stats,", element);
+    while ((at = strstr(at, word)))
+        stats = at++;
+    snprintf(word, sizeof word, " %s=(guint64)", field);
+    at = stats ? strstr(stats, word) : NULL;
+    if (!at)
+        check_failed(__FILE__, __LINE__, "no %s of %s in \"%.2000s\"", field, element, said(name));
+    return strtoll(at + strlen(word), NULL, 10);
+}
+
+/* Ends a pipeline in good order. */
+static void end(pid_t pid)
+{
+    kill(pid, SIGCONT);
+    kill(pid, SIGINT);
+    check_equal(status_of(pid), 0);
+}
+
+static unsigned readers(void)
+{
+    struct framebus_bus_info *info = NULL;
+    unsigned count = framebus_query("bus", &info) < 0 ? 0 : info->readers;
+    framebus_info_free(info, 1);
+    return count;
+}
+
+static uint64_t published(void)
+{
+    struct framebus_bus_info *info = NULL;
+    uint64_t count = framebus_query("bus", &info) < 0 ? 0 : info->published;
+    framebus_info_free(info, 1);
+    return count;
+}
+
+static pid_t start_display(void)
+{
+    static char text[256];
+    static struct pipeline display = {"display", text};
+    snprintf(text, sizeof text,
+             "framebussrc bus=bus ! kmssink driver-name=%s force-modesetting=true sync=false", driver_name());
+    pid_t pid = spawn(launch, &display);
+    check_soon(has_ended(pid) || readers() == 1);
+    if (has_ended(pid))
+        check_failed(__FILE__, __LINE__, "no display: \"%.2000s\"", said("display"));
+    return pid;
+}
+
+/* The newest frame of a camera that has been stopped. */
+static struct framebus_frame *newest(struct framebus_reader *rd)
+{
+    struct framebus_frame *f = NULL, *next;
+    int r;
+    while ((r = framebus_reader_next(rd, &next, f ? 500 * MS : 20 * S)) == 0) {
+        if (f)
+            framebus_reader_release(rd, f);
+        f = next;
+    }
+    check_equal(r, -ETIMEDOUT);
+    check(f);
+    return f;
+}
+
+static int64_t inode_of(const struct framebus_frame *f)
+{
+    struct framebus_dmabuf d;
+    struct stat st;
+    check_equal(framebus_frame_dmabuf(f, &d), 0);
+    check(!fstat(d.part[0].fd, &st));
+    return (int64_t)st.st_ino;
+}
+
+static bool shows(const struct framebus_frame *f, int64_t expected)
+{
+    static uint8_t bytes[SIZE];
+    int64_t inode = 0;
+    return look(bytes, &inode) && inode == expected && !memcmp(bytes, f->data, SIZE);
+}
+
+static void check_shown(const char *camera_text)
+{
+    const struct pipeline pipeline = {"camera", camera_text};
+    struct framebus_reader *rd;
+    allow_seconds(140);
+    pid_t camera = spawn(launch, &pipeline);
+    pid_t display = start_display();
+    check_equal(framebus_reader_open(&rd, "bus", &(struct framebus_reader_options){.dmabuf = true}), 0);
+    for (int i = 0; i < 3; i++) {
+        uint64_t before = published();
+        check_soon(published() > before + 5);
+        stop_now(camera);
+        struct framebus_frame *f = newest(rd);
+        check(f->data && f->size >= SIZE);
+        int64_t inode = inode_of(f);
+        check_soon(shows(f, inode)); /* the same memory, the same bytes */
+        framebus_reader_release(rd, f);
+        check(!kill(camera, SIGCONT));
+    }
+    framebus_reader_close(rd);
+    end(display);
+    end(camera);
+    int64_t delivered = stat_of("display", "framebussrc", "delivered");
+    check(delivered > 5);
+    check_equal(stat_of("display", "framebussrc", "dmabuf"), delivered);
+    check_equal(stat_of("display", "framebussrc", "copied"), 0);
+    int64_t captured = stat_of("camera", "framebussink", "rendered");
+    check(captured > 15);
+    check_equal(stat_of("camera", "framebussink", "zero-copy"), captured);
+    check_equal(stat_of("camera", "framebussink", "copied"), 0);
+    note("%lld frames captured, %lld shown", (long long)captured, (long long)delivered);
+}
+
+static void finish_files(void)
+{
+    check(!unlink(path_of("camera")) && !unlink(path_of("display")));
+}
+
+static void kmssink_scans_out_slots_that_the_camera_filled(void)
+{
+    check_shown("v4l2src io-mode=dmabuf-import ! " CAPS
+                " ! framebussink bus=bus dmabuf=slots wait-for-connection=true");
+    check_equal(stat_of("camera", "framebussink", "foreign"), 0);
+    finish_files();
+}
+
+static void kmssink_scans_out_the_cameras_own_buffers(void)
+{
+    check_shown("v4l2src io-mode=dmabuf ! " CAPS " ! framebussink bus=bus wait-for-connection=true");
+    check_equal(stat_of("camera", "framebussink", "foreign"), stat_of("camera", "framebussink", "zero-copy"));
+    finish_files();
+}
+
+static void a_killed_display_gives_back_the_cameras_buffers(void)
+{
+    const struct pipeline pipeline = {"camera", "v4l2src io-mode=dmabuf ! " CAPS
+                                                " ! framebussink bus=bus wait-for-connection=true"};
+    allow_seconds(140);
+    pid_t camera = spawn(launch, &pipeline);
+    for (int i = 0; i < 4; i++) { /* each dies with two or three of a dozen buffers */
+        pid_t display = start_display();
+        uint64_t before = published();
+        check_soon(published() > before + 8);
+        kill_now(display);
+        check_soon(readers() == 0);
+    }
+    pid_t last = start_display();
+    uint64_t before = published();
+    check_soon(published() > before + 30);
+    end(last);
+    end(camera);
+    int64_t captured = stat_of("camera", "framebussink", "rendered");
+    check_equal(stat_of("camera", "framebussink", "foreign"), captured);
+    finish_files();
+}
+
+/* With a pattern: only the cases that it fits. */
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        PROCESS_TEST(kmssink_scans_out_slots_that_the_camera_filled),
+        PROCESS_TEST(kmssink_scans_out_the_cameras_own_buffers),
+        PROCESS_TEST(a_killed_display_gives_back_the_cameras_buffers),
+    };
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
