@@ -550,7 +550,8 @@ static GstFlowReturn nothing_came(GstFramebusSrc *src, int error, gint64 *since,
         if (!src->reader)
             break;
         /* Downstream has as many frames as a smaller quota allows by now. */
-        g_poll(&(GPollFD){.fd = src->cancel_fd, .events = G_IO_IN}, 1, FULL_MS);
+        if (g_poll(&(GPollFD){.fd = src->cancel_fd, .events = G_IO_IN}, 1, FULL_MS) > 0)
+            return GST_FLOW_FLUSHING;
         return AGAIN;
     case -ECONNREFUSED:
         if (src->reader && ask_for_less(src))

@@ -47,10 +47,12 @@ void sink_properties_install(GObjectClass *class, GParamSpec **props)
     props[SINK_NUM_READERS] =
         g_param_spec_uint("num-readers", "Number of readers", "Readers that are attached to the bus", 0,
                           G_MAXUINT, 0, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
-    props[SINK_STATS] = g_param_spec_boxed("stats", "Statistics",
-                                           "published = zero-copy + copied frames, bytes, readers, evicted, "
-                                           "reader-list, and those of every sink",
-                                           GST_TYPE_STRUCTURE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
+    props[SINK_STATS] =
+        g_param_spec_boxed("stats", "Statistics",
+                           "published = zero-copy (foreign: of these, in upstream's memory) + copied frames, "
+                           "bytes, readers, evicted, "
+                           "reader-list, and those of every sink",
+                           GST_TYPE_STRUCTURE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
     g_object_class_install_properties(class, SINK_PROPERTIES, props);
 }
 
@@ -85,7 +87,8 @@ void src_properties_install(GObjectClass *class)
     props[SRC_KEEP_LAST] = g_param_spec_boolean(
         "keep-last", "Keep the last frame", "Repeat the last frame while there is no writer", FALSE, playing);
     props[SRC_STATS] = g_param_spec_boxed("stats", "Statistics",
-                                          "delivered, missed, copied and skipped (undecodable) frames, held "
+                                          "delivered, missed, copied, dmabuf (in DMA-BUFs) and skipped "
+                                          "(undecodable) frames, held "
                                           "and quota, writers met and the pid of the present one",
                                           GST_TYPE_STRUCTURE, G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
     g_object_class_install_properties(class, SRC_PROPERTIES, props);
