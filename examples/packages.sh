@@ -22,7 +22,7 @@ test=(clang clang-format clang-tidy cppcheck doxygen ffmpeg fish g++ gcc-multili
     libclang-rt-dev libcmocka-dev libgl1 libgl1-mesa-dri libseccomp-dev man-db mandoc musl-tools openbox procps
     python3 python3-gi python3-numpy python3-opencv python3-pil python3-pytest spin util-linux valgrind weston
     x11-utils xauth xdotool xvfb zsh)
-vm=(busybox-static cpio kmod qemu-system-x86 xz-utils)
+vm=(busybox-static cpio kmod make qemu-system-x86 xz-utils)
 bench=(ffmpeg gnuplot-nox gstreamer1.0-pipewire iceoryx libiceoryx-binding-c-dev pipewire pipewire-bin)
 
 die()
