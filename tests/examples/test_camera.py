@@ -16,7 +16,7 @@ def camera(spawn, build_dir):
 def test_help(camera):
     status, process = camera('--help')
     assert status == 0
-    for option in ('--device', '--bus', '--size', '--fps', '--format', '--memory', '--frames', '--list'):
+    for option in ('--device', '--bus', '--size', '--fps', '--format', '--io', '--frames', '--list'):
         assert option in process.out()
 
 
@@ -27,7 +27,7 @@ def test_help(camera):
     (['--size', '99999x480'], '99999x480'),
     (['--fps', 'fast'], 'fast'),
     (['--fps', '-1'], '-1'),
-    (['--memory', 'ram'], 'ram'),
+    (['--io', 'ram'], 'ram'),
     (['--frames', '0'], '0'),
     (['--frobnicate'], '--frobnicate'),
     (['cam0'], 'cam0'),
