@@ -212,27 +212,38 @@ int camera_list(const char *path)
         snprintf(name, sizeof(name), "/dev/video%u", i);
         found += list_one(name);
     }
-    return found ? 0 : camera_fail(-ENODEV, "there is no camera that could be opened");
+    if (found)
+        return 0;
+    return path ? camera_fail(-ENODEV, "%s is no camera", path)
+                : camera_fail(-ENODEV, "there is no camera that could be opened");
 }
 
 /* ---- setting it ---- */
 
+/* By its name, or as V4L2 spells it. */
+static bool is_called(const struct pixel_format *pixels, const char *name)
+{
+    return strcmp(name, pixels->name) == 0 ||
+           (strlen(name) == 4 && v4l2_fourcc(name[0], name[1], name[2], name[3]) == pixels->v4l2);
+}
+
 static int choose_pixels(struct camera *camera, const char *wanted)
 {
-    const struct pixel_format *pixels = next_format(camera, NULL);
+    const struct pixel_format *pixels = next_format(camera, NULL), *end = pixel_formats + PIXEL_FORMATS;
     FILE *out;
 
     if (!pixels)
         return camera_fail(-EINVAL, "%s has no format that this program knows", camera->path);
-    while (pixels && wanted && strcmp(wanted, pixels->name) != 0)
-        pixels = next_format(camera, pixels);
-    camera->pixels = pixels;
-    if (pixels)
+    while (wanted && pixels < end && !(is_called(pixels, wanted) && has(camera, pixels)))
+        pixels++;
+    if (pixels < end) {
+        camera->pixels = pixels;
         return 0;
+    }
     out = explain();
     if (out) {
         fprintf(out, "%s has no %s, but", camera->path, wanted);
-        while ((pixels = next_format(camera, pixels)))
+        for (pixels = NULL; (pixels = next_format(camera, pixels));)
             fprintf(out, " %s", pixels->name);
         fclose(out);
     }

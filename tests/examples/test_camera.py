@@ -52,6 +52,21 @@ def test_a_device_that_is_no_camera(camera, bus_dir):
     assert list(bus_dir.iterdir()) == []
 
 
+@pytest.mark.parametrize('road', ['auto', 'dmabuf', 'userptr', 'export', 'mmap'])
+def test_every_road_begins_with_a_camera(camera, bus_dir, road):
+    status, process = camera('--io', road, '--device', '/dev/video-none')
+    assert status == 1
+    assert process.err().count('\n') == 1 and "'camera --list'" in process.err()
+    assert list(bus_dir.iterdir()) == []
+
+
+@pytest.mark.parametrize('device', ['/dev/null', '/dev/video-none'])
+def test_a_list_of_what_is_no_camera(camera, device):
+    status, process = camera('--list', '--device', device)
+    assert (status, process.out()) == (1, '')
+    assert device in process.err()
+
+
 @pytest.mark.skipif(any(pathlib.Path('/dev').glob('video*')), reason='there is a camera')
 def test_a_list_of_no_cameras(camera):
     status, process = camera('--list')

@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* From the bus to the screen: what kms-display has the display driver scan out is looked at from outside. */
-#include "../process/harness.h"
+#include "screen.h"
 
 #include <drm_fourcc.h>
-#include <xf86drm.h>
-#include <xf86drmMode.h>
 
-#define WIDTH  640
-#define HEIGHT 480
 #define FRAMES 12
-#define SIZE   (WIDTH * HEIGHT * 4)
+#define SIZE   SCREEN_SIZE
 
 /* Of frame n; two differ in every pixel. */
 static void paint(uint8_t *bytes, uint64_t n)
@@ -26,7 +22,7 @@ static void write_for_the_screen(const void *dmabuf)
 {
     struct framebus_format format;
     struct framebus_writer *w;
-    check_equal(framebus_format_init(&format, DRM_FORMAT_XRGB8888, WIDTH, HEIGHT), 0);
+    check_equal(framebus_format_init(&format, DRM_FORMAT_XRGB8888, SCREEN_WIDTH, SCREEN_HEIGHT), 0);
     check_equal(framebus_writer_open(&w, "bus", &format, &(struct framebus_writer_options){.dmabuf = dmabuf}),
                 0);
     shared->writer.ready = 1;
@@ -52,97 +48,26 @@ static void write_for_the_screen(const void *dmabuf)
     framebus_writer_close(w);
 }
 
-/* What the display scans out now, as another process sees it: the number of the frame in it, -1 if it is
- * none. */
-static int64_t on_screen_of(int card, int64_t *inode)
-{
-    int64_t number = -1;
-    check_equal(drmSetClientCap(card, DRM_CLIENT_CAP_UNIVERSAL_PLANES, 1), 0);
-    drmModePlaneRes *planes = drmModeGetPlaneResources(card);
-    for (uint32_t i = 0; planes && i < planes->count_planes; i++) {
-        drmModePlane *plane = drmModeGetPlane(card, planes->planes[i]);
-        drmModeFB2 *fb = plane && plane->fb_id ? drmModeGetFB2(card, plane->fb_id) : NULL;
-        int fd = -1;
-        if (fb && fb->width == WIDTH && fb->height == HEIGHT && fb->handles[0] &&
-            !drmPrimeHandleToFD(card, fb->handles[0], DRM_CLOEXEC, &fd)) {
-            size_t size = (size_t)fb->pitches[0] * HEIGHT;
-            void *bytes = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
-            struct stat st;
-            check(!fstat(fd, &st));
-            *inode = (int64_t)st.st_ino;
-            static uint8_t expected[SIZE];
-            for (uint64_t n = 0; bytes != MAP_FAILED && n < FRAMES && number < 0; n++) {
-                paint(expected, n);
-                if (fb->pitches[0] == WIDTH * 4 && !memcmp(bytes, expected, SIZE))
-                    number = (int64_t)n;
-            }
-            if (bytes != MAP_FAILED)
-                munmap(bytes, size);
-        }
-        if (fd >= 0)
-            close(fd);
-        if (fb && fb->handles[0])
-            drmCloseBufferHandle(card, fb->handles[0]);
-        drmModeFreeFB2(fb);
-        drmModeFreePlane(plane);
-    }
-    drmModeFreePlaneResources(planes);
-    return number;
-}
-
-/* Looks anew each time: who opens a display that nobody uses is its master, and kms-display must be. */
+/* The number of the frame that is scanned out, -1 if it is none. */
 static int64_t on_screen(int64_t *inode)
 {
-    int64_t number = -1;
-    for (int i = 0; i < 4 && number < 0; i++) {
-        char path[32];
-        snprintf(path, sizeof path, "/dev/dri/card%d", i);
-        int card = open(path, O_RDWR | O_CLOEXEC);
-        if (card >= 0 && !drmIsMaster(card))
-            number = on_screen_of(card, inode);
-        if (card >= 0)
-            close(card);
+    static uint8_t bytes[SIZE], expected[SIZE];
+    if (!screen_look(bytes, inode))
+        return -1;
+    for (uint64_t n = 0; n < FRAMES; n++) {
+        paint(expected, n);
+        if (!memcmp(bytes, expected, SIZE))
+            return (int64_t)n;
     }
-    return number;
+    return -1;
 }
 
-static void display(const void *argument)
-{
-    (void)argument;
-    const char *build = getenv("FRAMEBUS_BUILD");
-    char program[512];
-    check(build);
-    snprintf(program, sizeof program, "%s/examples/kms-display", build);
-    check(freopen(path_of("said"), "w", stdout));
-    execl(program, "kms-display", "bus", (char *)NULL);
-    check(false);
-}
-
-static bool has_said_something(void)
-{
-    struct stat st;
-    return !stat(path_of("said"), &st) && st.st_size > 0;
-}
-
-/* What kms-display said has both words in it. */
-static void check_said(const char *one, const char *other)
-{
-    char text[1024] = "";
-    int fd = open(path_of("said"), O_RDONLY | O_CLOEXEC);
-    check(fd >= 0 && read(fd, text, sizeof text - 1) > 0);
-    close(fd);
-    if (!strstr(text, one) || !strstr(text, other))
-        check_failed(__FILE__, __LINE__, "no \"%s\" and \"%s\" in \"%s\"", one, other, text);
-    check(!unlink(path_of("said")));
-}
-
-static void show(const char *dmabuf)
+static void show(const char *dmabuf, const char *how, const char *copied)
 {
     allow_seconds(200);
     pid_t writer = spawn(write_for_the_screen, dmabuf);
     check_soon(shared->writer.ready == 1);
-    pid_t screen = spawn(display, NULL);
-    check_soon(has_ended(screen) || has_said_something()); /* before that our look would make us the master */
+    pid_t screen = screen_start();
     for (uint32_t n = 0; n < FRAMES; n++) {
         int64_t inode = 0;
         check_soon(shared->value[0] == n + 1);
@@ -152,23 +77,18 @@ static void show(const char *dmabuf)
             check_equal(inode, shared->value[1]); /* not a copy: the slot itself */
         shared->go = n + 1;
     }
-    check(!kill(screen, SIGTERM));
-    check_equal(status_of(screen), 0);
-    int64_t inode;
-    check_equal(on_screen(&inode), -1); /* it is given back */
+    screen_end(screen, how, copied);
     finish(writer, &shared->writer);
 }
 
 static void the_screen_shows_the_slots_themselves(void)
 {
-    show("dmabuf");
-    check_said("without a copy", "12 frames shown, 0 of them copied");
+    show("dmabuf", "without a copy", "12 frames shown, 0 of them copied");
 }
 
 static void without_dmabufs_each_frame_is_copied_once(void)
 {
-    show(NULL);
-    check_said("each frame copied once", "12 frames shown, 12 of them copied");
+    show(NULL, "each frame copied once", "12 frames shown, 12 of them copied");
 }
 
 /* With a pattern: only the cases that it fits. */
