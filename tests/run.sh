@@ -166,7 +166,7 @@ unset CC CFLAGS LDFLAGS FRAMEBUS_DIR FRAMEBUS_BUILD FRAMEBUS_LOG
 if [ $install = yes ]; then
     say 'packages'
     sets=(build view test)
-    [ $level = quick ] || sets+=(vm)
+    [ $level = quick ] || sets+=(deb vm)
     "$top/examples/packages.sh" "${sets[@]}" || printf 'going on with what is there\n'
 fi
 

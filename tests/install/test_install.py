@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: MIT
+"""What is installed as docs/install.md says works from there, and goes away again."""
+import os
+import re
+import shlex
+import shutil
+import subprocess
+
+import pytest
+from pages import ROOT, blocks, commands, files_below, run, tool
+
+
+def compile_with_pkg_config(env, source, program, *options):
+    flags = shlex.split(run('pkg-config', '--cflags', '--libs', *options, 'framebus', env=env))
+    run(env.get('CC', 'cc'), ROOT / 'examples' / source, '-o', program, *flags)
+
+
+def frames_cross(spawn, directory, env):
+    writer = spawn(directory / 'hello-writer', 'hi', env=env)
+    reader = spawn(directory / 'hello-reader', 'hi', '10', env=env)
+    assert reader.finish(30) == 0, reader.report()
+    assert reader.out().count('RGBx 640x480') == 10
+    assert writer.stop() == 0
+
+
+def needed(program):
+    return re.findall(r'NEEDED.*\[(.*)\]', run('readelf', '-d', program))
+
+
+# ---- For programmers -------------------------------------------------------------------------------
+
+def test_programs_are_compiled_by_pkg_config_alone(env, spawn, tmp_path):
+    for name in ('hello-writer', 'hello-reader'):
+        compile_with_pkg_config(env, f'{name}.c', tmp_path / name)
+    assert 'libframebus.so.0' in needed(tmp_path / 'hello-writer')
+    frames_cross(spawn, tmp_path, env)
+    assert run('pkg-config', '--modversion', 'framebus', env=env).strip() in run('framebus', '--version', env=env)
+
+
+def test_a_static_library_needs_no_other(tree, env, spawn, tmp_path):
+    prefix = tmp_path / 'prefix'
+    parts = [f'-D{part}=disabled' for part in ('gst', 'viewer', 'tools', 'python', 'man', 'api', 'tests')]
+    run('meson', 'setup', tmp_path / 'build', tree, f'--prefix={prefix}', '--libdir=lib', '-Ddefault_library=static',
+        '-Dexamples=false', *parts, env=env)
+    run('meson', 'install', '-C', tmp_path / 'build', '--quiet', env=env)
+    env = {**env, 'PKG_CONFIG_PATH': str(prefix / 'lib' / 'pkgconfig')}
+    for name in ('hello-writer', 'hello-reader'):
+        compile_with_pkg_config(env, f'{name}.c', tmp_path / name, '--static')
+        assert not any('framebus' in library for library in needed(tmp_path / name))
+    frames_cross(spawn, tmp_path, env)
+    assert not list(prefix.rglob('*.so*'))
+
+
+def test_the_header_is_taken_by_cplusplus(env, tmp_path):
+    (tmp_path / 'a.cc').write_text('#include <framebus.h>\nint main() { return framebus_version() == nullptr; }\n')
+    run(tool('c++'), '-Wall', '-Wextra', '-Wpedantic', '-Werror', '-std=c++11', '-fsyntax-only',
+        *shlex.split(run('pkg-config', '--cflags', 'framebus', env=env)), tmp_path / 'a.cc')
+
+
+def test_python_finds_module_and_library(home, env, spawn):
+    writer = spawn('framebus', 'test', 'cam0', env=env)
+    out = run('/usr/bin/python3', '-c', 'import framebus\nwith framebus.Reader("cam0", wait=20) as reader:\n'
+              '    print(framebus.__file__, next(iter(reader)).format.width)', env=env)
+    [module] = home.rglob('framebus/__init__.py')
+    assert out.split() == [str(module), '1280']
+    assert writer.stop() == 0
+
+
+# ---- For users -------------------------------------------------------------------------------------
+
+def test_elements_command_and_viewer_work_from_there(env, spawn, tmp_path):
+    assert env['GST_PLUGIN_PATH'] in run('gst-inspect-1.0', 'framebussink', env=env)
+    writer = spawn('gst-launch-1.0', *'videotestsrc is-live=true ! framebussink bus=cam0'.split(), env=env)
+    writer.until(lambda: 'cam0' in run('framebus', 'ls', '--names', env=env), 60, 'the bus')
+    picture = tmp_path / 'now.png'
+    run('framebus-view', 'cam0', '--screenshot', picture, env=env)
+    assert picture.read_bytes().startswith(b'\x89PNG')
+    assert writer.stop(limit=30) == 0
+
+
+def test_the_desktop_file_is_valid_and_its_parts_are_there(home):
+    [file] = home.rglob('*.desktop')
+    assert run(tool('desktop-file-validate'), file) == ''
+    entries = dict(line.split('=', 1) for line in file.read_text().splitlines() if '=' in line)
+    assert (home / '.local' / 'bin' / entries['Exec'].split()[0]).exists()
+    assert list((home / '.local' / 'share' / 'icons' / 'hicolor').rglob(f'{entries["Icon"]}.svg'))
+
+
+def test_man_finds_the_pages(home, env):
+    if not shutil.which('scdoc'):
+        pytest.skip('there is no scdoc')
+    for page in ('framebus', 'framebus-record', 'framebus-view', 'framebussink', 'framebussrc', 'fbr'):
+        assert run(tool('man'), '-M', home / '.local' / 'share' / 'man', '-w', page, env=env).startswith(str(home))
+    assert run('man', '-M', home / '.local' / 'share' / 'man', 'framebussrc', env={**env, 'MANPAGER': 'cat'}).strip()
+
+
+def test_completions_are_where_the_shells_look(home, env):
+    share = home / '.local' / 'share'
+    assert (share / 'zsh' / 'site-functions' / '_framebus').exists()
+    assert (share / 'fish' / 'vendor_completions.d' / 'framebus.fish').exists()
+    assert '_framebus' in run('bash', '-c', f'source {share}/bash-completion/completions/framebus; complete -p framebus',
+                              env=env)
+
+
+def test_licence_and_documents_are_there_and_their_links_hold(home):
+    place = home / '.local' / 'share' / 'doc' / 'framebus'
+    assert 'MIT License' in (place / 'LICENSE').read_text()
+    assert not list(place.rglob('meson.build'))
+    for page in place.glob('docs/*.md'):
+        for link in re.findall(r'\]\((?!https?:|#|\.\./)([^)#]+)', page.read_text()):
+            assert (page.parent / link).exists(), f'{page.name}: {link}'
+
+
+# ---- For systemd -----------------------------------------------------------------------------------
+
+@pytest.fixture
+def unit(home, tmp_path):
+    """The unit for one camera, as systemd makes it of the template."""
+    [template] = home.rglob('framebus-camera@.service')
+    file = tmp_path / 'framebus-camera@video0.service'
+    shutil.copy(template, file)
+    return file
+
+
+def test_systemd_takes_the_unit(unit, env):
+    result = subprocess.run([tool('systemd-analyze'), 'verify', '--user', '--man=no', unit], text=True,
+                            capture_output=True, timeout=120, env={**env, 'XDG_RUNTIME_DIR': str(unit.parent)})
+    if 'Failed to initialize manager' in result.stderr:
+        pytest.skip(result.stderr.strip())
+    assert (result.returncode, [line for line in result.stderr.splitlines() if unit.name in line]) == (0, [])
+
+
+def test_the_command_of_the_unit_publishes_the_camera(unit, env, spawn):
+    entries = dict(line.split('=', 1) for line in unit.read_text().splitlines() if re.match(r'\w+=', line))
+    name, value = entries['Environment'].split('=', 1)
+    command = re.sub('%[iI]', 'video0', entries['ExecStart'])
+    if not os.path.exists('/dev/video0'):
+        command = command.replace('v4l2src device=/dev/video0', 'videotestsrc is-live=true')
+    without = {key: text for key, text in env.items() if key != 'GST_PLUGIN_PATH'}
+    writer = spawn('env', '-u', 'GST_PLUGIN_PATH', f'{name}={value}', *shlex.split(command), env=without)
+    writer.until(lambda: 'video0' in run('framebus', 'ls', '--names', env=env), 60, 'the bus')
+    assert writer.stop(limit=30) == 0
+
+
+def test_the_directory_of_services_is_made_at_boot(home, tmp_path):
+    if os.getuid():
+        pytest.skip('needs root')
+    [file] = home.rglob('tmpfiles.d/*.conf')
+    run(tool('systemd-tmpfiles'), f'--root={tmp_path}', '--create', file)
+    status = (tmp_path / 'run' / 'framebus').stat()
+    assert (status.st_mode & 0o7777, status.st_uid) == (0o755, 0)
+
+
+# ---- For everybody, and away again -----------------------------------------------------------------
+
+def test_destdir_gets_the_same_files(home, tree, env, tmp_path):
+    run('meson', 'install', '-C', tree / 'build-home', '--no-rebuild', '--quiet', f'--destdir={tmp_path}', env=env)
+    assert files_below(tmp_path / home.relative_to('/') / '.local') == files_below(home / '.local')
+
+
+def test_in_usr_everything_is_found_and_uninstall_takes_all_away(tree, tmp_path):
+    """The lines of the page write to layers above /usr and /etc, which nobody else sees."""
+    if os.getuid():
+        pytest.skip('needs root')
+    for name in ('usr', 'etc', 'work-usr', 'work-etc', 'bin'):
+        (tmp_path / name).mkdir()
+    (tmp_path / 'bin' / 'sudo').write_text('#!/bin/sh\nexec "$@"\n')
+    (tmp_path / 'bin' / 'sudo').chmod(0o755)
+    layers = ' && '.join(f'mount -t overlay overlay -o lowerdir=/{name},upperdir={tmp_path}/{name},workdir='
+                         f'{tmp_path}/work-{name} /{name}' for name in ('usr', 'etc'))
+    if subprocess.run(['unshare', '--mount', 'sh', '-c', layers], capture_output=True).returncode:
+        pytest.skip('needs a mount namespace and overlays')
+    install, uninstall = blocks('docs/install.md', 'For everybody on this machine')
+    found = 'gst-inspect-1.0 framebussrc\nframebus --version\npython3 -c "import framebus"\nman -w framebussink\n'
+    out = run('unshare', '--mount', 'bash', '-ec', f'{layers}\n{install}{found}find /usr -name "*framebus*" | wc -l\n{uninstall}',
+              cwd=tree, env={'PATH': f'{tmp_path}/bin:/usr/bin:/bin:/usr/sbin', 'HOME': str(tmp_path),
+                             'PYTHONDONTWRITEBYTECODE': '1', 'GST_REGISTRY': f'{tmp_path}/registry.bin'})
+    assert re.search(r'^framebus \d', out, re.MULTILINE) and '/usr/share/man/man7/framebussink.7' in out
+    left = [path for path in files_below(tmp_path / 'usr')
+            if 'framebus' in str(path) and (tmp_path / 'usr' / path).is_file()]
+    assert left == []
