@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: MIT
+"""A bus on another host, as docs/recipes.md has it: two network namespaces with the addresses of the page between them.
+
+Both hosts have the same CLOCK_MONOTONIC here, so a frame's moment of capture must be the same number on both.
+"""
+import contextlib
+import os
+import statistics
+import subprocess
+import sys
+import threading
+import time
+
+import camera
+import documents
+import framebus
+import pytest
+from conftest import need
+
+PAGE = 'docs/recipes.md'
+CLOSE = 1e6  # ns: capture times are kept to this
+WINDOW = 90  # frames: three seconds
+
+
+class Host:
+    """A network namespace, and a runtime directory of its own."""
+
+    def __init__(self, spawn, bus_dir, name, address, namespaces, inside=()):
+        self.directory = bus_dir / name
+        self.directory.mkdir(mode=0o700)
+        self.holder = spawn(*inside, 'unshare', *namespaces, 'sleep', 'infinity')
+        self.inside = ['nsenter', '-t', str(self.holder.pid), '-n', *(['-U', '--preserve-credentials'] if os.geteuid() else [])]
+        self.address = address
+        self.holder.until(lambda: self.namespace() != os.readlink('/proc/self/ns/net'), what='its namespace')
+
+    def namespace(self):
+        with contextlib.suppress(OSError):
+            return os.readlink(f'/proc/{self.holder.pid}/ns/net')
+        return os.readlink('/proc/self/ns/net')
+
+    def run(self, *argv):
+        subprocess.run([*self.inside, *argv], check=True, timeout=20)
+
+    def up(self):
+        self.run('ip', 'address', 'add', f'{self.address}/24', 'dev', 'wire')
+        for device in ('wire', 'lo'):
+            self.run('ip', 'link', 'set', device, 'up')
+
+
+@pytest.fixture
+def hosts(spawn, bus_dir):
+    """The one with the camera, and the other one."""
+    need('unshare', 'nsenter', 'ip', 'gst-launch-1.0')
+    namespaces = ['--net'] if os.geteuid() == 0 else ['--net', '--user', '--map-root-user']
+    tried = subprocess.run(['unshare', *namespaces, 'ip', 'link', 'add', 'wire', 'type', 'veth'], capture_output=True, text=True)
+    if tried.returncode:
+        pytest.skip(f'no network namespaces here: {tried.stderr.strip()}')
+    near = Host(spawn, bus_dir, 'near', '192.0.2.1', namespaces)
+    # Without root both must be in the same user namespace for the wire to be laid.
+    far = Host(spawn, bus_dir, 'far', '192.0.2.2', ['--net'], near.inside if os.geteuid() else ())
+    near.run('ip', 'link', 'add', 'wire', 'type', 'veth', 'peer', 'name', 'wire', 'netns', str(far.holder.pid))
+    near.up()
+    far.up()
+    yield near, far
+    for host in (near, far):
+        for entry in host.directory.iterdir():
+            entry.unlink()
+        host.directory.rmdir()
+
+
+class Eye(threading.Thread):
+    """Looks at a bus: moment of capture by the number in the picture."""
+
+    def __init__(self, host):
+        super().__init__()
+        self.path, self.captured, self.done = str(host.directory / 'cam0'), {}, threading.Event()
+
+    def run(self):
+        with framebus.Reader(self.path, wait=60) as reader:
+            for frame in reader:
+                self.captured[camera.number_in(frame)] = frame.capture_ns
+                if self.done.is_set():
+                    break
+
+
+@pytest.fixture
+def eyes(hosts):
+    both = [Eye(host) for host in hosts]
+    yield both
+    for eye in both:
+        eye.done.set()
+    for eye in both:
+        eye.join(70)
+
+
+def errors(eyes):
+    """By how much the mirror's capture times are wrong, frame by frame, in ns."""
+    near, far = (dict(eye.captured) for eye in eyes)
+    return [far[number] - near[number] for number in sorted(near.keys() & far.keys())]
+
+
+@pytest.mark.parametrize('protocol', [pytest.param(name, marks=documents.runs(PAGE, documents.commands(PAGE, name)))
+                                      for name in ('RTP', 'SRT')])
+def test_a_mirror_keeps_the_moments_of_capture(hosts, eyes, spawn, wait_for, build_dir, protocol):
+    for element in ('framebussrc', 'rtpbin', 'rtphdrextntp64', 'x264enc', 'avdec_h264', f'{protocol.lower()}src'.replace('rtp', 'udp')):
+        if subprocess.run(['gst-inspect-1.0', '--exists', element]).returncode:
+            pytest.skip(f'there is no {element}')
+    near, far = hosts
+    spawn(sys.executable, camera.__file__, env={'FRAMEBUS_DIR': str(near.directory)})
+    started = time.monotonic()
+    ends = [spawn(*host.inside, 'bash', '-c', f'exec {command}', env={'FRAMEBUS_DIR': str(host.directory)})
+            for host, command in zip(hosts, documents.commands(PAGE, protocol))]
+    for eye in eyes:
+        eye.start()
+
+    def settled():
+        """Half a second of frames in a row is right, so the first report has come."""
+        assert all(end.running() for end in ends), [end.report() for end in ends]
+        last = errors(eyes)[-15:]
+        return len(last) == 15 and all(abs(error) < CLOSE for error in last)
+    wait_for(settled, 60, 'right capture times')
+    begin, after = len(errors(eyes)), time.monotonic() - started
+    wait_for(lambda: len(errors(eyes)) >= begin + WINDOW, 60, 'more frames')
+    found = errors(eyes)[begin:]
+    wrong = sorted(abs(error) for error in found)
+    steps = sorted(abs(b - a) for a, b in zip(found, found[1:]))
+    print(f'# figure: {protocol} mirror: capture times right after {after:.1f} s; then wrong by '
+          f'{statistics.median(wrong) / 1e3:.1f} us (90 %: {wrong[len(wrong) * 9 // 10] / 1e3:.1f}), distances by '
+          f'{statistics.median(steps) / 1e3:.1f} us (90 %: {steps[len(steps) * 9 // 10] / 1e3:.1f})')
+    assert wrong[len(wrong) * 9 // 10] < CLOSE
+    assert steps[len(steps) * 9 // 10] < CLOSE
+    for end in ends:
+        assert end.stop(limit=30) == 0, end.report()

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: MIT
+"""docs/recipes.md on one machine: the test picture of a bus is seen at the other end of other programs.
+
+What differs from an ordinary desktop: windows open on an X server without a graphics card, so mpv is told so by its
+configuration file; VLC, which refuses root, gets a user namespace in which root is somebody else; chromium has no sandbox.
+"""
+import json
+import os
+import signal
+import subprocess
+
+import documents
+import pytest
+from conftest import need
+
+PAGE = 'docs/recipes.md'
+FFMPEG = documents.commands(PAGE, 'ffmpeg')
+BROWSER = documents.commands(PAGE, 'Browser')
+PIPEWIRE = documents.commands(PAGE, 'PipeWire')
+ENOUGH = 2000  # pixels of each bar, in a picture of whatever scale
+
+
+def need_elements(*names):
+    need('gst-inspect-1.0')
+    for name in names:
+        if subprocess.run(['gst-inspect-1.0', '--exists', name]).returncode:
+            pytest.skip(f'there is no {name}')
+
+
+def found_in(counts):
+    return all(number > ENOUGH for number in counts.values())
+
+
+@pytest.fixture
+def passes(wait_for, build_dir):
+    """Waits until a second of the bus is such as it should be: `framebus check`."""
+    def check(process, bus, *options):
+        command = [build_dir / 'tools' / 'framebus', 'check', '--wait', '10s', '--for', '1s', *options, bus]
+        process.until(lambda: subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0,
+                      60, f'a good second of {bus}')
+    return check
+
+
+@documents.runs(PAGE, FFMPEG)
+def test_ffmpeg_writes_and_reads_a_bus(shell, passes, tmp_path):
+    need('ffmpeg', 'ffprobe')
+    into, out_of = FFMPEG
+    source = shell(into, 'setsid')
+    passes(source, 'cam1', '--not-frozen')
+    assert shell(out_of).finish(60) == 0
+    said = subprocess.run(['ffprobe', '-v', 'error', '-count_frames', '-show_entries', 'stream=width,nb_read_frames',
+                           '-of', 'json', tmp_path / 'cam1.mp4'], capture_output=True, check=True).stdout
+    [stream] = json.loads(said)['streams']
+    assert stream['width'] == 640 and int(stream['nb_read_frames']) == 60
+    os.killpg(source.pid, signal.SIGINT)  # as Ctrl-C does: everybody in the pipe at once
+    source.finish(20)
+
+
+@pytest.mark.parametrize('command', documents.params(PAGE, 'Players'))
+def test_a_player_shows_a_bus(cam0, shell, display, bars, tmp_path, command):
+    player = command.partition('| ')[2].split()[0]
+    need(player, 'import')
+    before = ['setsid']
+    if player == 'cvlc' and os.geteuid() == 0:
+        before += ['unshare', '--user', '--map-user=1000', '--map-group=1000']
+        if subprocess.run([*before, 'true'], stderr=subprocess.DEVNULL).returncode:
+            pytest.skip('VLC does not run as root, and there are no user namespaces here')
+    if player == 'mpv':
+        (tmp_path / '.config' / 'mpv').mkdir(parents=True)
+        (tmp_path / '.config' / 'mpv' / 'mpv.conf').write_text('vo=x11\n')
+    process = shell(command, *before, env={'DISPLAY': display, 'SDL_AUDIODRIVER': 'dummy', 'TERM': 'dumb'})
+
+    def shown():
+        subprocess.run(['import', '-display', display, '-window', 'root', tmp_path / 'screen.png'], check=True, timeout=60)
+        return found_in(bars(tmp_path / 'screen.png'))
+    try:
+        process.until(shown, 60, 'the picture on the screen')
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+    process.finish(20)
+
+
+@documents.runs(PAGE, BROWSER)
+def test_a_browser_shows_a_bus(cam0, shell, bars, wait_for, build_dir, tmp_path):
+    need('socat', 'chromium-headless-shell')
+    need_elements('framebussrc', 'multipartmux', 'jpegenc')
+    [command] = BROWSER
+    server = shell(command, 'setsid')
+
+    def seen():
+        """A browser that came too early has no picture to show."""
+        assert server.running(), server.err()
+        subprocess.run(['chromium-headless-shell', '--no-sandbox', f'--user-data-dir={tmp_path}/chromium', '--timeout=20000',
+                        f'--screenshot={tmp_path}/page.png', '--window-size=800,600', 'http://localhost:8080/'],
+                       env={**os.environ, 'HOME': str(tmp_path)}, capture_output=True, timeout=120)
+        return (tmp_path / 'page.png').exists() and found_in(bars(tmp_path / 'page.png'))
+    wait_for(seen, 60, 'the picture in the page')
+
+    def readers():
+        info = subprocess.run([build_dir / 'tools' / 'framebus', 'info', '--json', 'cam0'], capture_output=True, check=True)
+        return json.loads(info.stdout).get('readers', [])
+    wait_for(lambda: not readers(), 20, 'the end of the encoder, after its client')
+    os.killpg(server.pid, signal.SIGTERM)
+    server.finish(20)
+
+
+@pytest.fixture
+def session(spawn, bus_dir, monkeypatch, wait_for):
+    """A session with PipeWire and a session manager, which no other has to do with."""
+    need('pipewire', 'wireplumber', 'dbus-daemon', 'pw-dump')
+    monkeypatch.setenv('XDG_RUNTIME_DIR', str(bus_dir / 'session'))
+    monkeypatch.setenv('XDG_STATE_HOME', str(bus_dir / 'session'))
+    monkeypatch.setenv('DBUS_SESSION_BUS_ADDRESS', f'unix:path={bus_dir}/session/bus')
+    (bus_dir / 'session').mkdir(mode=0o700)
+    started = []
+    for argv, what in ((('dbus-daemon', '--session', '--nofork', f'--address=unix:path={bus_dir}/session/bus'), 'bus'),
+                       (('pipewire',), 'pipewire-0'), (('wireplumber',), None)):
+        started.append(spawn(*argv))
+        if what:
+            started[-1].until((bus_dir / 'session' / what).exists, 30, f'its socket {what}')
+    wait_for(lambda: any('WirePlumber' in str(client['info']['props']) for client in objects('Client')), 30, 'WirePlumber')
+    yield
+    for process in reversed(started):
+        process.kill()
+    subprocess.run(['rm', '-rf', bus_dir / 'session'], check=True)
+
+
+def objects(kind):
+    dump = subprocess.run(['pw-dump'], capture_output=True, timeout=60).stdout
+    return [entry for entry in json.loads(dump or '[]') if entry['type'] == f'PipeWire:Interface:{kind}' and entry['info']]
+
+
+@documents.runs(PAGE, PIPEWIRE)
+def test_pipewire_has_the_bus_as_a_camera(session, cam0, shell, passes):
+    need_elements('framebussrc', 'pipewiresink', 'pipewiresrc')
+    into, out_of = PIPEWIRE
+    camera = shell(f'exec {into}')
+
+    def cameras():
+        return [node['info']['props'].get('node.description') for node in objects('Node')
+                if node['info']['props'].get('media.class') == 'Video/Source']
+    camera.until(lambda: 'cam0' in cameras(), 30, 'the camera')
+    reader = shell(f'exec {out_of}')
+    passes(reader, 'cam2', '--test')
+    assert reader.stop() == 0, reader.report()
+    assert camera.stop() == 0, camera.report()
