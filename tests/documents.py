@@ -32,7 +32,8 @@ def pages():
 def blocks(page):
     """All fenced blocks of a page, as (heading above it, language, code)."""
     heading = ''
-    for match in re.finditer(r'^#+ (.+)$|^```(\S*)\n(.*?)^```$', (ROOT / page).read_text(), re.MULTILINE | re.DOTALL):
+    pattern = re.compile(r'^#+ ([^\n]+)$|^```([^\n]*)\n(.*?)^```$', re.MULTILINE | re.DOTALL)
+    for match in pattern.finditer((ROOT / page).read_text()):
         if match[1]:
             heading = match[1]
         else:

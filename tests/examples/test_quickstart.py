@@ -7,11 +7,14 @@ import signal
 import struct
 import subprocess
 
+import documents
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 
-pytestmark = pytest.mark.slow
+QUICKSTART = documents.commands('README.md', 'See a picture in a minute')
+
+pytestmark = [pytest.mark.slow, documents.runs('README.md', QUICKSTART)]
 
 
 @pytest.fixture(scope='module')
@@ -29,9 +32,11 @@ def tree(tmp_path_factory):
 @pytest.fixture
 def quickstart(tree, spawn, tmp_path):
     """Runs it from another directory, with or without a display."""
+    [command] = QUICKSTART
+
     def run(display=None):
         env = {'DISPLAY': display or '', 'WAYLAND_DISPLAY': '', 'HOME': str(tmp_path), 'GST_PLUGIN_PATH': ''}
-        return spawn(tree / 'examples' / 'quickstart.sh', env=env, cwd='/')
+        return spawn(tree / command, env=env, cwd='/')
     return run
 
 

@@ -17,31 +17,28 @@ import socket
 import subprocess
 import sys
 
+import documents
 import pytest
 from pipelines import frames_of
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-DOCUMENT = (ROOT / 'docs' / 'gstreamer.md').read_text()
-README = (ROOT / 'README.md').read_text()
+PAGE = 'docs/gstreamer.md'
+DOCUMENT = (ROOT / PAGE).read_text()
+README = documents.commands('README.md', 'Use it')
+LANGUAGES = ('sh', 'python')
 FEW = 10  # frames that show that a pipeline runs
 FRAMES_OF = {'all.mkv': 100}  # a recording that must be complete
 
 
 # ---- What the pages say ----------------------------------------------------------------------------
 
-def recipes(text):
-    """The code blocks under each heading, as (language, code)."""
+def recipes(page):
+    """The code blocks under each heading, as (language, commands)."""
     found = {}
-    for part in re.split(r'^##+ ', text, flags=re.MULTILINE)[1:]:
-        blocks = re.findall(r'^```(sh|python)\n(.*?)^```', part, re.MULTILINE | re.DOTALL)
-        if blocks:
-            found[part.splitlines()[0]] = blocks
+    for heading, language, code in documents.blocks(page):
+        if language in LANGUAGES:
+            found.setdefault(heading, []).append((language, documents.split(language, code)))
     return found
-
-
-def commands(code):
-    lines = code.replace('\\\n', ' ').splitlines()
-    return [line.partition(' #')[0].strip() for line in lines if line.strip() and not line.startswith('#')]
 
 
 def rows(heading):
@@ -132,17 +129,18 @@ def kitchen(spawn, build_dir, display, tmp_path):
     return Kitchen(spawn, build_dir, display, tmp_path)
 
 
-@pytest.mark.parametrize('title', recipes(DOCUMENT))
+@pytest.mark.parametrize('title', [pytest.param(title, marks=documents.runs(PAGE, documents.commands(PAGE, title, LANGUAGES)))
+                                   for title in recipes(PAGE)])
 def test_recipe(kitchen, sums, title, tmp_path):
-    blocks = recipes(DOCUMENT)[title]
     files = []
-    for language, code in blocks:
+    for language, commands in recipes(PAGE)[title]:
         if language == 'python':
+            [code] = commands
             for module in re.findall(r'^import (\w+)', code, re.MULTILINE):
                 pytest.importorskip(module)
             kitchen.script(code)
             continue
-        for command in commands(code):
+        for command in commands:
             kitchen.start(command)
             files += re.findall(r'filesink location=(\S+)', command)
     kitchen.finish()
@@ -153,11 +151,10 @@ def test_recipe(kitchen, sums, title, tmp_path):
         assert len(frames_of(replay)) == FRAMES_OF.get(name, len(frames_of(replay))) > 0
 
 
+@documents.runs('README.md', README)
 def test_readme(kitchen):
-    lines = [command for blocks in recipes(README).values() for language, code in blocks if language == 'sh'
-             for command in commands(code) if re.match('gst-launch|framebus', command)]
-    assert len(lines) >= 4
-    for command in lines:
+    assert len(README) >= 4
+    for command in README:
         kitchen.start(command)
     kitchen.finish()
 

@@ -10,15 +10,15 @@ import struct
 import subprocess
 import sys
 
+import documents
 import framebus
 import numpy
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-PAGES = {page: (ROOT / page).read_text() for page in ('docs/python.md', 'README.md')}
-PROGRAMS = [pytest.param(code, id=f'{page}-{index}') for page, text in PAGES.items()
-            for index, code in enumerate(re.findall(r'^```python\n(.*?)^```', text, re.MULTILINE | re.DOTALL))]
-PIPELINE = re.search(r'^gst-launch.*bus=cam0$', PAGES['docs/python.md'], re.MULTILINE).group()
+PAGE = 'docs/python.md'
+PROGRAMS = [program for page in (PAGE, 'README.md') for program in documents.params(page, languages=('python',))]
+PIPELINES = documents.commands(PAGE)
 ENOUGH = 10
 
 
@@ -51,13 +51,15 @@ def test_the_pages_have_programs():
     assert len(PROGRAMS) == 5
 
 
+@documents.runs(PAGE, PIPELINES)
 @pytest.mark.parametrize('code', PROGRAMS)
 def test_a_program_of_the_pages(spawn, build_dir, python, screen, wait_for, tmp_path, code):
     for module in re.findall(r'cv2|PIL', code):
         pytest.importorskip(module)
     if not shutil.which('gst-launch-1.0') or not list(build_dir.glob('gst-plugin/libgstframebus.so')):
         pytest.skip('no GStreamer with framebussink')
-    spawn('sh', '-c', f'exec {PIPELINE}')
+    [pipeline] = PIPELINES
+    spawn('sh', '-c', f'exec {pipeline}')
     process = python(code, env=screen, cwd=tmp_path)
     wait_for(lambda: not process.running() or frames_of(process.pid) >= ENOUGH, 60, 'frames')
     if 'imshow' in code:

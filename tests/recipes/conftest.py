@@ -8,6 +8,7 @@ bars        of a picture's file: how many pixels each of the test picture's colo
 import os
 import pathlib
 import shutil
+import subprocess
 import sys
 
 import pytest
@@ -26,6 +27,13 @@ def need(*programs):
     for program in programs:
         if not shutil.which(program):
             pytest.skip(f'there is no {program}')
+
+
+def need_elements(*names):
+    need('gst-inspect-1.0')
+    for name in names:
+        if subprocess.run(['gst-inspect-1.0', '--exists', '--atleast-version=0.1', name]).returncode:
+            pytest.skip(f'there is no {name}')
 
 
 @pytest.fixture

@@ -11,20 +11,13 @@ import subprocess
 
 import documents
 import pytest
-from conftest import need
+from conftest import need, need_elements
 
 PAGE = 'docs/recipes.md'
 FFMPEG = documents.commands(PAGE, 'ffmpeg')
 BROWSER = documents.commands(PAGE, 'Browser')
 PIPEWIRE = documents.commands(PAGE, 'PipeWire')
 ENOUGH = 2000  # pixels of each bar, in a picture of whatever scale
-
-
-def need_elements(*names):
-    need('gst-inspect-1.0')
-    for name in names:
-        if subprocess.run(['gst-inspect-1.0', '--exists', name]).returncode:
-            pytest.skip(f'there is no {name}')
 
 
 def found_in(counts):

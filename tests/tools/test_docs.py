@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: MIT
 """Every command of docs/tools.md, as it is written."""
 import os
-import pathlib
 import re
 import shutil
 import subprocess
 
+import documents
 import pytest
 
-DOCS = pathlib.Path(__file__).resolve().parents[2] / 'docs' / 'tools.md'
-BLOCKS = re.findall(r'^```sh\n(.*?)^```$', DOCS.read_text(), re.MULTILINE | re.DOTALL)
+PAGE = 'docs/tools.md'
+PAIRS = [documents.split(language, code) for _, language, code in documents.blocks(PAGE) if '&\n' in code]
+[PIPELINE] = [pair for pair in PAIRS if 'gst-launch' in pair[0]]
+[PIPE] = [pair for pair in PAIRS if 'framebus recv' in pair[0]]
 JUDGES = ('framebus check', 'framebus doctor')  # may find something, on a busy machine or this one
 
 
@@ -27,8 +29,7 @@ def path(build_dir, bus_dir, monkeypatch):
     monkeypatch.setenv('PATH', f'{build_dir / "tools"}:{os.environ["PATH"]}')
 
 
-@pytest.mark.parametrize('line', [line for block in BLOCKS if '&\n' not in block
-                                  for line in block.splitlines()])
+@pytest.mark.parametrize('line', documents.params(PAGE, wanted=lambda line: line not in PIPELINE + PIPE))
 def test_a_command_works_as_it_is_written(path, spawn, build_dir, tmp_path, line):
     if not line.startswith('framebus test'):
         source = spawn(build_dir / 'tools' / 'framebus', 'test', 'cam0')
@@ -40,9 +41,9 @@ def test_a_command_works_as_it_is_written(path, spawn, build_dir, tmp_path, line
         assert (tmp_path / 'cam0.png').read_bytes().startswith(b'\x89PNG')
 
 
+@documents.runs(PAGE, PIPELINE)
 def test_a_change_of_format_on_the_way_is_no_damage(path, spawn, build_dir, tmp_path):
-    [block] = [block for block in BLOCKS if 'gst-launch' in block]
-    pipeline, check = block.splitlines()
+    pipeline, check = PIPELINE
     if not shutil.which('gst-launch-1.0') or not list((build_dir / 'gst-plugin').glob('libgstframebus.so')):
         pytest.skip('gst-launch-1.0 or the plugin is not there')
     source = spawn(build_dir / 'tools' / 'framebus', 'test', '--size', '320x240', 'cam0')
@@ -56,10 +57,10 @@ def test_a_change_of_format_on_the_way_is_no_damage(path, spawn, build_dir, tmp_
     assert re.search(r'test +0 torn, 0 doubled, ', out), out
 
 
+@documents.runs(PAGE, PIPE)
 @pytest.mark.parametrize('name, arrived', [('NV12', 'I420'), ('YUY2', 'Y42B'), ('P010_10LE', 'I420_10LE')])
 def test_a_pipe_that_repacks_the_samples_alters_nothing(path, spawn, build_dir, tmp_path, name, arrived):
-    [block] = [block for block in BLOCKS if 'framebus recv' in block]
-    pipe, check = block.splitlines()
+    pipe, check = PIPE
     source = spawn(build_dir / 'tools' / 'framebus', 'test', '--size', '322x242', '--format', name, 'cam0')
     source.until(lambda: 'publishing' in source.err())
     other = spawn('bash', '-c', pipe.removesuffix('&'))

@@ -1,17 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Every command of docs/recording.md, as it is written."""
 import os
-import pathlib
 import re
 import shutil
 import subprocess
 
+import documents
 import pytest
 import streams
-
-DOCS = pathlib.Path(__file__).resolve().parents[2] / 'docs' / 'recording.md'
-LINES = [line for block in re.findall(r'^```sh\n(.*?)^```$', DOCS.read_text(), re.MULTILINE | re.DOTALL)
-         for line in block.splitlines()]
 
 
 @pytest.fixture
@@ -21,7 +17,7 @@ def path(build_dir, bus_dir, monkeypatch):
     monkeypatch.setenv('SDL_AUDIODRIVER', 'dummy')
 
 
-@pytest.mark.parametrize('line', LINES)
+@pytest.mark.parametrize('line', documents.params('docs/recording.md'))
 def test_a_command_works_as_it_is_written(path, spawn, build_dir, tmp_path, line):
     for program in ('ffmpeg', 'ffplay'):
         if program in line and not shutil.which(program):

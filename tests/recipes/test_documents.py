@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: MIT
+"""Every command of every document is run by a test as it is written, or stands in a list here that says why not."""
+import json
+import re
+import subprocess
+import sys
+
+import documents
+import pytest
+
+TESTS = documents.ROOT / 'tests'
+RUN_BY_HAND = 'is what runs this test'
+ELSEWHERE = [  # page, what its command begins with, why no test runs it
+    ('README.md', 'tests/run.sh', RUN_BY_HAND),
+    ('CONTRIBUTING.md', 'tests/run.sh', RUN_BY_HAND),
+    ('docs/performance.md', 'tests/bench/run.sh', 'takes 25 minutes; bench/test_bench.py runs each benchmark with --quick'),
+    ('docs/recipes.md', 'sudo modprobe v4l2loopback', 'loads a kernel module: in a virtual machine only, vm/cases'),
+    ('docs/recipes.md', 'gst-launch-1.0 framebussrc bus=cam0 ! videoconvert ! video/x-raw,format=YUY2 ! v4l2sink',
+     'needs that module: in a virtual machine only, vm/cases'),
+    ('tests/README.md', 'meson test -C build --suite process', 'would run all of this suite a second time'),
+    ('tests/README.md', '<the command of the line>', 'says what to type'),
+    ('tests/README.md', 'ninja -C build && meson test -C build <the tests of the line>', 'says what to type'),
+    ('tests/README.md', 'git checkout lib', 'takes back what a break has changed'),
+]
+NO_COMMANDS = ('c', 'json', 'text', 'ini')  # languages of blocks that are nothing to run
+OF_OURS = re.compile(r'^\s*(\$ |sudo |framebus|gst-|meson |ninja |examples/|tests/)', re.MULTILINE)
+
+COLLECT = '''
+import json, os, pytest, sys
+marks = []
+class Plugin:
+    def pytest_collection_finish(self, session):
+        for item in session.items:
+            marks.extend([item.nodeid, *mark.args] for mark in item.iter_markers('runs'))
+sys.stdout = sys.stderr
+status = pytest.main(['--collect-only', '-q', '-p', 'no:cacheprovider', *sys.argv[1:]], plugins=[Plugin()])
+os.write(1, json.dumps(marks).encode())
+sys.exit(status)
+'''
+
+
+@pytest.fixture(scope='module')
+def marked():
+    """(page, command) of every mark of any test: those that a page's test takes from it now."""
+    files = [path for path in TESTS.rglob('test_*.py') if re.search('^import documents$', path.read_text(), re.MULTILINE)]
+    found = set()
+    for directory in {path.parent for path in files}:  # of one name there can be several modules, one in each
+        inside = [path for path in files if path.parent == directory]
+        done = subprocess.run([sys.executable, '-c', COLLECT, *inside], capture_output=True, text=True, cwd=TESTS, timeout=120)
+        assert done.returncode == 0, done.stderr
+        found |= {(page, command) for _, page, some in json.loads(done.stdout) for command in some}
+    return found
+
+
+def excused(page, command):
+    return any(page == where and command.startswith(what) for where, what, _ in ELSEWHERE)
+
+
+@pytest.mark.parametrize('page', documents.pages())
+def test_every_command_of_a_page_is_run(marked, page):
+    nobody = [command for command in documents.commands(page, languages=(*documents.SHELL, 'python'))
+              if (page, command) not in marked and not excused(page, command)]
+    assert not nobody, f'{page}: no test runs this; tests/README.md, "Documents", says what to do:\n' + '\n'.join(nobody)
+
+
+@pytest.mark.parametrize('page', documents.pages())
+def test_no_command_hides_in_a_block_of_another_kind(page):
+    for heading, language, code in documents.blocks(page):
+        assert language in ('', *NO_COMMANDS, *documents.SHELL, 'python'), f'{page}, {heading}: a block of "{language}"'
+        assert language or not OF_OURS.search(code), f'{page}, {heading}: commands in a block that is not fenced as ```sh'
+
+
+def test_nothing_is_excused_without_need(marked):
+    for page, what, _ in ELSEWHERE:
+        meant = [command for command in documents.commands(page) if command.startswith(what)]
+        assert meant, f'{page} has no command that begins with {what}'
+        assert not any((page, command) in marked for command in meant), f'{page}: a test runs {what} now'
+
+
+def test_what_is_marked_is_in_the_page(marked):
+    """A test that brings a command of its own runs something else."""
+    for page, command in marked:
+        assert command in documents.commands(page, languages=(*documents.SHELL, 'python')), f'{page} has no {command}'
+
+
+@pytest.mark.parametrize('text, expected', [
+    ('a b\nc\n', ['a b', 'c']), ('a \\\n    b # why\n', ['a      b']), ('# only words\n\na --b=#1\n', ['a --b=#1'])])
+def test_a_block_is_split_into_its_commands(text, expected):
+    assert documents.split('sh', text) == expected
