@@ -21,9 +21,10 @@ test=(chromium-headless-shell clang clang-format clang-tidy cppcheck dbus deskto
     g++ gcc-multilib gir1.2-gst-plugins-bad-1.0 gir1.2-gst-plugins-base-1.0 gstreamer1.0-gl gstreamer1.0-libav
     gstreamer1.0-nice gstreamer1.0-pipewire gstreamer1.0-plugins-bad gstreamer1.0-plugins-base-apps
     gstreamer1.0-plugins-ugly gstreamer1.0-x imagemagick iproute2 libc6-dbg libclang-rt-dev libcmocka-dev libgl1
-    libgl1-mesa-dri libseccomp-dev man-db mandoc mpv musl-tools openbox pipewire pipewire-bin procps python3
-    python3-gi python3-numpy python3-opencv python3-pil python3-pytest socat spin util-linux valgrind vlc-bin
-    vlc-plugin-base vlc-plugin-video-output weston wireplumber x11-utils xauth xdotool xvfb zsh)
+    libgl1-mesa-dri libseccomp-dev man-db mandoc mpv musl-tools obs-plugins obs-studio openbox pipewire
+    pipewire-bin procps python3 python3-gi python3-numpy python3-opencv python3-pil python3-pytest socat spin
+    util-linux valgrind vlc-bin vlc-plugin-base vlc-plugin-video-output weston wireplumber x11-utils xauth
+    xdotool xvfb zsh)
 vm=(busybox-static cpio kmod make qemu-system-x86 xz-utils)
 bench=(ffmpeg gnuplot-nox gstreamer1.0-pipewire iceoryx libiceoryx-binding-c-dev pipewire pipewire-bin)
 

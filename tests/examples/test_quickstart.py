@@ -2,6 +2,7 @@
 """The README's first command, in a copy of the tree, from scratch."""
 import os
 import pathlib
+import re
 import shutil
 import signal
 import struct
@@ -14,7 +15,10 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 
 QUICKSTART = documents.commands('README.md', 'See a picture in a minute')
 
-pytestmark = [pytest.mark.slow, documents.runs('README.md', QUICKSTART)]
+BY_HAND = documents.commands('README.md', 'Build and test by hand')[:1]
+ONE_TEST = [command for command in documents.commands('tests/README.md', 'One test') if '--suite' not in command]
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope='module')
@@ -55,6 +59,7 @@ def colors(path):
     return len(result.stdout.splitlines()) - 1
 
 
+@documents.runs('README.md', QUICKSTART)
 def test_without_a_display_there_is_a_picture_every_time(quickstart, bus_dir):
     for limit in (600, 120):
         process = quickstart()
@@ -77,3 +82,19 @@ def test_with_a_display_there_is_a_window_until_ctrl_c(quickstart, display, bus_
     assert process.stop(signal.SIGTERM, limit=20) == 143
     assert not window()
     assert not [entry for entry in bus_dir.iterdir() if not entry.name.startswith('.')]
+
+
+@documents.runs('README.md', BY_HAND)
+@documents.runs('tests/README.md', ONE_TEST)
+@pytest.mark.parametrize('command', BY_HAND + ONE_TEST)
+def test_one_may_go_on_by_hand(tree, monkeypatch, command):
+    """In what the tests above have built."""
+    for name in ('FRAMEBUS_BUILD', 'FRAMEBUS_RESULTS', 'GST_PLUGIN_PATH', 'GST_REGISTRY'):
+        monkeypatch.delenv(name, raising=False)
+    if 'test' in command and subprocess.run(['pkg-config', '--exists', 'cmocka']).returncode:
+        pytest.skip('there is no cmocka, so no test was built')
+    done = subprocess.run(['bash', '-c', command], cwd=tree, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                          timeout=300)
+    assert done.returncode == 0, f'{done.stdout[-4000:]}{done.stderr[-4000:]}'
+    if 'test' in command:
+        assert re.search(r'process-hostile-pool|[1-9]\d* passed|\[  PASSED  \]|^ok ', done.stdout, re.MULTILINE), done.stdout

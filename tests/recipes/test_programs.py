@@ -2,11 +2,13 @@
 """docs/recipes.md on one machine: the test picture of a bus is seen at the other end of other programs.
 
 What differs from an ordinary desktop: windows open on an X server without a graphics card, so mpv is told so by its
-configuration file; VLC, which refuses root, gets a user namespace in which root is somebody else; chromium has no sandbox.
+configuration file; VLC, which refuses root, gets a user namespace in which root is somebody else; chromium has no sandbox; in
+place of port 8080 stands one that nobody else uses.
 """
 import json
 import os
 import signal
+import socket
 import subprocess
 
 import documents
@@ -49,8 +51,17 @@ def test_ffmpeg_writes_and_reads_a_bus(shell, passes, tmp_path):
     source.finish(20)
 
 
+@pytest.fixture
+def screen_shows(display, bars, tmp_path):
+    """True if the test picture is on the screen."""
+    def look():
+        subprocess.run(['import', '-display', display, '-window', 'root', tmp_path / 'screen.png'], check=True, timeout=60)
+        return found_in(bars(tmp_path / 'screen.png'))
+    return look
+
+
 @pytest.mark.parametrize('command', documents.params(PAGE, 'Players'))
-def test_a_player_shows_a_bus(cam0, shell, display, bars, tmp_path, command):
+def test_a_player_shows_a_bus(cam0, shell, display, screen_shows, tmp_path, command):
     player = command.partition('| ')[2].split()[0]
     need(player, 'import')
     before = ['setsid']
@@ -62,29 +73,32 @@ def test_a_player_shows_a_bus(cam0, shell, display, bars, tmp_path, command):
         (tmp_path / '.config' / 'mpv').mkdir(parents=True)
         (tmp_path / '.config' / 'mpv' / 'mpv.conf').write_text('vo=x11\n')
     process = shell(command, *before, env={'DISPLAY': display, 'SDL_AUDIODRIVER': 'dummy', 'TERM': 'dumb'})
-
-    def shown():
-        subprocess.run(['import', '-display', display, '-window', 'root', tmp_path / 'screen.png'], check=True, timeout=60)
-        return found_in(bars(tmp_path / 'screen.png'))
     try:
-        process.until(shown, 60, 'the picture on the screen')
+        process.until(screen_shows, 60, 'the picture on the screen')
     finally:
         os.killpg(process.pid, signal.SIGTERM)
     process.finish(20)
 
 
+@pytest.fixture
+def port():
+    with socket.socket() as sock:
+        sock.bind(('127.0.0.1', 0))
+        return str(sock.getsockname()[1])
+
+
 @documents.runs(PAGE, BROWSER)
-def test_a_browser_shows_a_bus(cam0, shell, bars, wait_for, build_dir, tmp_path):
+def test_a_browser_shows_a_bus(cam0, shell, port, bars, wait_for, build_dir, tmp_path):
     need('socat', 'chromium-headless-shell')
     need_elements('framebussrc', 'multipartmux', 'jpegenc')
     [command] = BROWSER
-    server = shell(command, 'setsid')
+    server = shell(command.replace('8080', port), 'setsid')
 
     def seen():
         """A browser that came too early has no picture to show."""
         assert server.running(), server.err()
         subprocess.run(['chromium-headless-shell', '--no-sandbox', f'--user-data-dir={tmp_path}/chromium', '--timeout=20000',
-                        f'--screenshot={tmp_path}/page.png', '--window-size=800,600', 'http://localhost:8080/'],
+                        f'--screenshot={tmp_path}/page.png', '--window-size=800,600', f'http://localhost:{port}/'],
                        env={**os.environ, 'HOME': str(tmp_path)}, capture_output=True, timeout=120)
         return (tmp_path / 'page.png').exists() and found_in(bars(tmp_path / 'page.png'))
     wait_for(seen, 60, 'the picture in the page')
@@ -94,6 +108,39 @@ def test_a_browser_shows_a_bus(cam0, shell, bars, wait_for, build_dir, tmp_path)
         return json.loads(info.stdout).get('readers', [])
     wait_for(lambda: not readers(), 20, 'the end of the encoder, after its client')
     os.killpg(server.pid, signal.SIGTERM)
+    server.finish(20)
+
+
+def obs_settings(home, port):
+    """What a user leaves behind who has added one Media Source by hand, as docs/recipes.md says."""
+    settings = home / '.config' / 'obs-studio'
+    (settings / 'basic' / 'scenes').mkdir(parents=True)
+    # A first run would ask, and a later version would tell its news.
+    (settings / 'global.ini').write_text('[General]\nFirstRun=true\nInfoIncrement=99\nEnableAutoUpdates=false\n'
+                                         '[Basic]\nSceneCollection=Untitled\nSceneCollectionFile=Untitled\n')
+    place = {'x': 0.0, 'y': 0.0}
+    item = {'name': 'cam0', 'id': 1, 'visible': True, 'align': 5, 'pos': place, 'scale': {'x': 1.0, 'y': 1.0}, 'bounds': place}
+    media = {'is_local_file': False, 'input': f'http://localhost:{port}/', 'input_format': 'mpjpeg',
+             'reconnect_delay_sec': 1}
+    scenes = {'name': 'Untitled', 'current_scene': 'Scene', 'current_program_scene': 'Scene', 'scene_order': [{'name': 'Scene'}],
+              'sources': [{'id': 'ffmpeg_source', 'name': 'cam0', 'enabled': True, 'settings': media},
+                          {'id': 'scene', 'name': 'Scene', 'enabled': True, 'settings': {'id_counter': 1, 'items': [item]}}]}
+    (settings / 'basic' / 'scenes' / 'Untitled.json').write_text(json.dumps(scenes))
+
+
+def test_obs_shows_a_bus(cam0, shell, port, spawn, display, screen_shows, tmp_path):
+    need('obs', 'socat', 'import')
+    need_elements('framebussrc', 'multipartmux', 'jpegenc')
+    [command] = BROWSER
+    server = shell(command.replace('8080', port), 'setsid')
+    obs_settings(tmp_path, port)
+    obs = spawn('obs', '--multi', env={'DISPLAY': display, 'HOME': str(tmp_path), 'XDG_RUNTIME_DIR': str(tmp_path),
+                                       'LIBGL_ALWAYS_SOFTWARE': '1'})
+    try:
+        obs.until(screen_shows, 60, 'the picture in its preview')
+    finally:
+        obs.kill()
+        os.killpg(server.pid, signal.SIGTERM)
     server.finish(20)
 
 
