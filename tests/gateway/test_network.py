@@ -2,14 +2,14 @@
 """Another host watches: a second network namespace, at the other end of a cable."""
 import json
 import os
-import pathlib
-import re
 import subprocess
 
+import documents
 import pytest
 from conftest import FFMPEG, SECONDS, STRICT
 
-DOCUMENT = pathlib.Path(__file__).resolve().parents[2] / 'docs' / 'rtsp.md'
+PAGE = 'docs/rtsp.md'
+COMMANDS = documents.commands(PAGE)
 HERE, THERE = '10.73.0.1', '10.73.0.2'
 
 # One namespace for the host with the bus, one for the other; a line on standard output once both can talk.
@@ -69,14 +69,13 @@ def test_the_other_host_gets_nothing_unless_it_is_meant_to(hosts, spawn, source,
     assert 'refused' in client.err()
 
 
+@documents.runs(PAGE, COMMANDS)
 def test_the_commands_of_the_document(hosts, spawn, source, build_dir, monkeypatch):
     """As they are written, on a host of their own: the port may be somebody's on this one."""
     here, _ = hosts
     monkeypatch.setenv('PATH', f'{build_dir / "gateway"}:{os.environ["PATH"]}')
     source('cam0', '--size', '320x240')
-    block = re.search(r'^```sh\n(.*?)^```$', DOCUMENT.read_text(), re.MULTILINE | re.DOTALL).group(1)
-    lines = [line.partition('#')[0].strip() for line in block.splitlines()]
-    *servers, player = lines
+    *servers, player = COMMANDS
     for line in servers:
         server = spawn(*here, 'bash', '-c', f'exec {line}')
         server.until(lambda: '/NAME' in server.out(), SECONDS, 'its address')

@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""What the pages say is to be typed, and how to run it."""
-import pathlib
-import re
+"""How to run what the pages say is to be typed."""
 import shutil
 import subprocess
 
+import documents
 import pytest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+ROOT = documents.ROOT
 
 
 def run(*argv, **more):
@@ -24,12 +23,7 @@ def tool(name):
 
 def blocks(page, heading):
     """The shell code below a heading of a page, as it is written."""
-    part = (ROOT / page).read_text().partition(f'\n## {heading}\n')[2].partition('\n## ')[0]
-    return re.findall(r'^```sh\n(.*?)^```', part, re.MULTILINE | re.DOTALL)
-
-
-def commands(page, heading):
-    return [line for block in blocks(page, heading) for line in block.splitlines()]
+    return [code for above, language, code in documents.blocks(page) if (above, language) == (heading, 'sh')]
 
 
 def files_below(directory):

@@ -9,9 +9,12 @@ import shlex
 import shutil
 import subprocess
 
+import documents
 import pytest
-from pages import ROOT, commands, run, tool
+from pages import ROOT, run, tool
 
+PAGE = 'docs/install.md'
+PACKAGES = documents.commands(PAGE, 'Debian packages')
 DEBIAN = ROOT / 'packaging' / 'debian'
 FEW = 10  # frames that show that a pipeline runs
 UID = 1000
@@ -60,7 +63,7 @@ def root(debs, tmp_path_factory):
         pytest.skip('needs a mount namespace')
     release = dict(line.split('=', 1) for line in pathlib.Path('/etc/os-release').read_text().splitlines() if '=' in line)
     path = tmp_path_factory.mktemp('clean') / 'root'
-    [install] = [line for line in commands('docs/install.md', 'Debian packages') if 'apt' in line]
+    _, install = PACKAGES
     packages = next(iter(debs.values())).parent
     result = subprocess.run(
         ['mmdebstrap', '--mode=root', '--variant=apt', '--include=sudo,passwd', release['VERSION_CODENAME'], path,
@@ -84,8 +87,9 @@ def inside(root):
     return lambda command: ['unshare', '--mount', 'sh', '-c', script, root, UID, command]
 
 
+@documents.runs(PAGE, PACKAGES)
 def test_an_ordinary_user_runs_the_pipelines_of_the_readme(inside, spawn):
-    writer, *others = commands('README.md', 'Use it')
+    writer, *others = documents.commands('README.md', 'Use it')
     readers = [line for line in others if re.match('gst-launch-1.0 framebussrc|framebus-view', line)]
     assert 'framebussink bus=cam0' in writer and len(readers) == 2 and 'framebus ls' in others
 

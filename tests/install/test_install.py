@@ -7,8 +7,14 @@ import shlex
 import shutil
 import subprocess
 
+import documents
 import pytest
-from pages import ROOT, blocks, commands, files_below, run, tool
+from pages import ROOT, blocks, files_below, run, tool
+
+
+PAGE = 'docs/install.md'
+CAMERA = documents.commands(PAGE, 'A camera at every login')
+EVERYBODY = 'For everybody on this machine'
 
 
 def compile_with_pkg_config(env, source, program, *options):
@@ -30,6 +36,7 @@ def needed(program):
 
 # ---- For programmers -------------------------------------------------------------------------------
 
+@documents.runs(PAGE, documents.commands(PAGE, 'For yourself'))
 def test_programs_are_compiled_by_pkg_config_alone(env, spawn, tmp_path):
     for name in ('hello-writer', 'hello-reader'):
         compile_with_pkg_config(env, f'{name}.c', tmp_path / name)
@@ -175,6 +182,7 @@ def cgroups():
         path.rmdir()
 
 
+@documents.runs(PAGE, CAMERA)
 def test_a_camera_of_the_page_starts_and_starts_again(home, tmp_path, cgroups):
     if os.path.exists('/run/systemd/system'):
         pytest.skip('this machine has a systemd of its own')
@@ -187,7 +195,7 @@ def test_a_camera_of_the_page_starts_and_starts_again(home, tmp_path, cgroups):
     if not os.path.exists('/dev/video0'):
         (own / 'framebus-camera@video0.service.d' / 'picture.conf').write_text(
             '[Service]\nExecStart=\nExecStart=gst-launch-1.0 -q videotestsrc is-live=true ! framebussink bus=%i\n')
-    lines = '\n'.join(commands('docs/install.md', 'A camera at every login'))
+    lines = '\n'.join(CAMERA)
     assert 'enable' in lines
     out = run('unshare', '--mount', 'bash', '-ec', f'{SESSION}{lines}{CHECKS}',
               env={'HOME': str(tmp_path), 'PATH': f'{home}/.local/bin:/usr/bin:/bin', 'XDG_RUNTIME_DIR': '/run/user'})
@@ -210,6 +218,7 @@ def test_destdir_gets_the_same_files(home, tree, env, tmp_path):
     assert files_below(tmp_path / home.relative_to('/') / '.local') == files_below(home / '.local')
 
 
+@documents.runs(PAGE, documents.commands(PAGE, EVERYBODY))
 def test_in_usr_everything_is_found_and_uninstall_takes_all_away(tree, tmp_path):
     """The lines of the page write to layers above /usr and /etc, which nobody else sees."""
     if os.getuid():
@@ -222,7 +231,7 @@ def test_in_usr_everything_is_found_and_uninstall_takes_all_away(tree, tmp_path)
                          f'{tmp_path}/work-{name} /{name}' for name in ('usr', 'etc'))
     if subprocess.run(['unshare', '--mount', 'sh', '-c', layers], capture_output=True).returncode:
         pytest.skip('needs a mount namespace and overlays')
-    install, uninstall = blocks('docs/install.md', 'For everybody on this machine')
+    install, uninstall = blocks(PAGE, EVERYBODY)
     found = 'gst-inspect-1.0 framebussrc\nframebus --version\npython3 -c "import framebus"\nman -w framebussink\n'
     out = run('unshare', '--mount', 'bash', '-ec', f'{layers}\n{install}{found}find /usr -name "*framebus*" | wc -l\n{uninstall}',
               cwd=tree, env={'PATH': f'{tmp_path}/bin:/usr/bin:/bin:/usr/sbin', 'HOME': str(tmp_path),
