@@ -413,9 +413,9 @@ struct framebus_buffer;
  * called without locks by whichever call on this writer found that out; while readers keep buffers,
  * framebus_writer_fd() tells when to dispatch. Closing the writer returns everything.
  *
- * -EINVAL: parts that make no frame, or neither DMA-BUFs nor sealed memfds. -EBUSY: no slots left:
- * open the writer with more max_slots. -EPERM: DMA-BUFs on a bus that others may read, without
- * dmabuf_for_all. -ENODATA: there is no format yet.
+ * -EINVAL: no `returned`, parts that make no frame, or neither DMA-BUFs nor sealed memfds. -EBUSY: no
+ * slots left: open the writer with more max_slots. -EPERM: DMA-BUFs on a bus that others may read,
+ * without dmabuf_for_all. -ENODATA: there is no format yet.
  */
 FRAMEBUS_API int framebus_buffer_create(struct framebus_buffer **buffer, struct framebus_writer *writer,
                                         const struct framebus_part *parts, unsigned count,
