@@ -66,7 +66,8 @@ class Gateway:
 @pytest.fixture
 def gateway(spawn, build_dir):
     def start(*argv, env=None):
-        return Gateway(spawn(build_dir / 'gateway' / 'framebus-rtsp', '--port', '0', *argv, env={**STRICT, **(env or {})}))
+        return Gateway(spawn(build_dir / 'gateway' / 'framebus-rtsp', '--port', '0', *argv,
+                             env={**STRICT, **(env or {})}, cwd='/'))
     return start
 
 
