@@ -40,8 +40,7 @@ static unsigned even(uint32_t side)
     return MAX(SIDE_LEAST, side & ~1u);
 }
 
-/* A change of size, shape or format on the bus ends at these caps: what follows sees none. Colours are told
- * to videoconvert alone, since videoscale 1.22 promises others and leaves them as they are. */
+/* A change of size, shape or format on the bus ends at these caps: what follows sees none. */
 static char *launch_of_picture(const struct framebus_format *format, const struct options *options)
 {
     bool has_rate = format->rate_num && format->rate_den;
