@@ -117,7 +117,8 @@ int framebus_buffer_create(struct framebus_buffer **made, struct framebus_writer
 {
     *made = NULL;
     if (!returned)
-        return fail(-EINVAL, "a foreign buffer needs a function that is told when it may be written to again");
+        return fail(-EINVAL,
+                    "a foreign buffer needs a function that is told when it may be written to again");
     int r = writer_lock(w);
     if (r)
         return r;
