@@ -406,9 +406,9 @@ static void what_is_no_buffer_is_refused_with_a_sentence(void)
     struct framebus_format format = small();
     check_equal(framebus_writer_set_format(w, &format), 0);
     check_equal(create(w, good, 0, size), 0);
-    struct framebus_buffer *b;
+    struct framebus_buffer *none;
     const struct framebus_part part = {.fd = good, .size = size};
-    check_fails(framebus_buffer_create(&b, w, &part, 1, NULL, NULL), EINVAL, "needs a function");
+    check_fails(framebus_buffer_create(&none, w, &part, 1, NULL, NULL), EINVAL, "needs a function");
     check_fails(create(w, loose, 0, size), EINVAL, "F_SEAL_SHRINK");
     check_fails(create(w, 999, 0, size), EINVAL, "999");
     int file = open("/etc/passwd", O_RDONLY | O_CLOEXEC), pipes[2];
