@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """A camera for test_mirror.py: its moments of capture are irregular, and each picture has its number in it.
 
-The number stands at the top as 20 squares, black or white, the lowest bit first. A frame was captured 5 to 20 ms before it is
-published.
+The number stands at the top as 20 squares, black or white, the lowest bit first. A frame was captured 5 to 20 ms before
+it is published.
 """
 import random
 import time

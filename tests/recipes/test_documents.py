@@ -49,7 +49,8 @@ def marked():
     found = set()
     for directory in {path.parent for path in files}:  # of one name there can be several modules, one in each
         inside = [path for path in files if path.parent == directory]
-        done = subprocess.run([sys.executable, '-c', COLLECT, *inside], capture_output=True, text=True, cwd=TESTS, timeout=120)
+        done = subprocess.run([sys.executable, '-c', COLLECT, *inside], capture_output=True, text=True, cwd=TESTS,
+                              timeout=120)
         assert done.returncode == 0, done.stderr
         found |= {(page, command) for _, page, some in json.loads(done.stdout) for command in some}
     return found

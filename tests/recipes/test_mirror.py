@@ -29,7 +29,9 @@ class Host:
         self.directory = bus_dir / name
         self.directory.mkdir(mode=0o700)
         self.holder = spawn(*inside, 'unshare', *namespaces, 'sleep', 'infinity')
-        self.inside = ['nsenter', '-t', str(self.holder.pid), '-n', *(['-U', '--preserve-credentials'] if os.geteuid() else [])]
+        self.inside = ['nsenter', '-t', str(self.holder.pid), '-n']
+        if os.geteuid():
+            self.inside += ['-U', '--preserve-credentials']
         self.address = address
         self.holder.until(lambda: self.namespace() != os.readlink('/proc/self/ns/net'), what='its namespace')
 
@@ -52,7 +54,8 @@ def hosts(spawn, bus_dir):
     """The one with the camera, and the other one."""
     need('unshare', 'nsenter', 'ip', 'gst-launch-1.0')
     namespaces = ['--net'] if os.geteuid() == 0 else ['--net', '--user', '--map-root-user']
-    tried = subprocess.run(['unshare', *namespaces, 'ip', 'link', 'add', 'wire', 'type', 'veth'], capture_output=True, text=True)
+    tried = subprocess.run(['unshare', *namespaces, 'ip', 'link', 'add', 'wire', 'type', 'veth'], capture_output=True,
+                           text=True)
     if tried.returncode:
         pytest.skip(f'no network namespaces here: {tried.stderr.strip()}')
     near = Host(spawn, bus_dir, 'near', '192.0.2.1', namespaces)
@@ -76,7 +79,8 @@ class Eye(threading.Thread):
         self.path, self.captured, self.done = str(host.directory / 'cam0'), {}, threading.Event()
 
     def run(self):
-        with contextlib.suppress(BrokenPipeError), framebus.Reader(self.path, wait=60) as reader:  # the test looks after the end
+        # Who ends too early the test sees by itself.
+        with contextlib.suppress(BrokenPipeError), framebus.Reader(self.path, wait=60) as reader:
             for frame in reader:
                 self.captured[camera.number_in(frame)] = frame.capture_ns
                 if self.done.is_set():
