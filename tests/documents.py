@@ -20,7 +20,7 @@ import re
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-SHELL = ('sh', 'bash', 'shell', 'console')
+SHELL = ('sh', 'console')
 
 
 def pages():
@@ -41,10 +41,13 @@ def blocks(page):
 
 
 def split(language, code):
-    """A program is one command; of a shell's block each line, without comments and with continued lines in one."""
+    """A program is one command; of a shell's block each line, without comments and with continued lines in one; of what
+    stood on a console the lines that were typed."""
     if language == 'python':
         return [code]
     lines = code.replace('\\\n', ' ').splitlines()
+    if language == 'console':
+        lines = [line.removeprefix('$ ') for line in lines if line.startswith('$ ')]
     return [command for line in lines if (command := re.sub(r'(^|\s+)#( .*)?$', '', line).strip())]
 
 

@@ -10,16 +10,17 @@ import pytest
 
 TESTS = documents.ROOT / 'tests'
 RUN_BY_HAND = 'is what runs this test'
+IN_THE_GUEST = 'needs a device; run in a virtual machine, with names of its own, by '
 ELSEWHERE = [  # page, what its command begins with, why no test runs it
     ('README.md', 'tests/run.sh', RUN_BY_HAND),
     ('CONTRIBUTING.md', 'tests/run.sh', RUN_BY_HAND),
     ('docs/performance.md', 'tests/bench/run.sh', 'takes 25 minutes; bench/test_bench.py runs each benchmark with --quick'),
     ('docs/devices.md', 'sudo usermod', 'changes who somebody is, at the next login'),
-    ('docs/devices.md', 'sudo modprobe v4l2loopback', 'loads a kernel module: in a virtual machine only, vm/cases'),
-    ('docs/devices.md', 'gst-launch-1.0 framebussrc bus=cam0 ! v4l2sink', 'needs that module: in a virtual machine only, vm/cases'),
-    ('docs/recipes.md', 'sudo modprobe v4l2loopback', 'loads a kernel module: in a virtual machine only, vm/cases'),
-    ('docs/recipes.md', 'gst-launch-1.0 framebussrc bus=cam0 ! videoconvert ! video/x-raw,format=YUY2 ! v4l2sink',
-     'needs that module: in a virtual machine only, vm/cases'),
+    ('docs/devices.md', 'sudo modprobe v4l2loopback', 'loads a kernel module; the guest of vm/run has it from its start'),
+    ('docs/devices.md', 'gst-launch-1.0 framebussrc bus=cam0 ! v4l2sink', IN_THE_GUEST + 'vm/cases-webcam'),
+    ('docs/devices.md', 'camera --format', IN_THE_GUEST + 'vm/test-camera.c'),
+    ('docs/devices.md', 'kms-display --frames', IN_THE_GUEST + 'vm/test-kms.c'),
+    ('docs/devices.md', 'kill %1', IN_THE_GUEST + 'vm/test-camera.c'),
     ('tests/README.md', 'meson test -C build --suite process', 'would run all of this suite a second time'),
     ('tests/README.md', '<the command of the line>', 'says what to type'),
     ('tests/README.md', 'ninja -C build && meson test -C build <the tests of the line>', 'says what to type'),
@@ -71,7 +72,8 @@ def test_every_command_of_a_page_is_run(marked, page):
 def test_no_command_hides_in_a_block_of_another_kind(page):
     for heading, language, code in documents.blocks(page):
         assert language in ('', *NO_COMMANDS, *documents.SHELL, 'python'), f'{page}, {heading}: a block of "{language}"'
-        assert language or not OF_OURS.search(code), f'{page}, {heading}: commands in a block that is not fenced as ```sh'
+        assert language not in ('', 'text') or not OF_OURS.search(code), \
+            f'{page}, {heading}: commands in a block that is fenced neither as ```sh nor as ```console'
 
 
 def test_nothing_is_excused_without_need(marked):
@@ -91,3 +93,7 @@ def test_what_is_marked_is_in_the_page(marked):
     ('a b\nc\n', ['a b', 'c']), ('a \\\n    b # why\n', ['a      b']), ('# only words\n\na --b=#1\n', ['a --b=#1'])])
 def test_a_block_is_split_into_its_commands(text, expected):
     assert documents.split('sh', text) == expected
+
+
+def test_of_a_console_only_what_was_typed_is_a_command():
+    assert documents.split('console', '$ a b # why\nit says c\n$ d\n') == ['a b', 'd']
