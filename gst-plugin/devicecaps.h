@@ -7,11 +7,13 @@
 
 G_BEGIN_DECLS
 
-/* What caps at an index say of the memory: nothing, that is system memory, or DMA-BUFs. */
-gboolean caps_in_system_memory(const GstCaps *caps, guint index);
+/* True if the caps at an index are of pictures in DMA-BUFs. */
 gboolean caps_in_dmabufs(const GstCaps *caps, guint index);
 
-/* The same caps with that feature, or without any. */
+/* True if what they are of can go onto a bus: system memory, or pictures in DMA-BUFs that are not tiled. */
+gboolean caps_can_be_shared(const GstCaps *caps, guint index);
+
+/* The same caps with that feature, or without any: NULL, if they are fixed and of tiled pictures. */
 GstCaps *caps_with_dmabufs(const GstCaps *caps);
 GstCaps *caps_without_dmabufs(const GstCaps *caps);
 

@@ -329,15 +329,8 @@ static GstStateChangeReturn change_state(GstElement *element, GstStateChange tra
 
 /* ---- Negotiation --------------------------------------------------------------------------- */
 
-/* A sink with DMA-BUFs prefers upstream's own, where there is a choice. */
-static gboolean is_acceptable(const GstCaps *caps, guint index)
-{
-    return caps_in_system_memory(caps, index) ||
-           (caps_in_dmabufs(caps, index) &&
-            gst_structure_has_name(gst_caps_get_structure(caps, index), "video/x-raw"));
-}
-
-/* Pictures first, in our order, then whatever else upstream has, but for what cannot be shared. */
+/* Pictures first, in our order, then whatever else upstream has, but for what cannot be shared. A sink with
+ * DMA-BUFs prefers upstream's own. */
 static GstCaps *get_caps(GstBaseSink *base, GstCaps *filter)
 {
     GstFramebusSink *sink = GST_FRAMEBUS_SINK(base);
@@ -355,7 +348,7 @@ static GstCaps *get_caps(GstBaseSink *base, GstCaps *filter)
     caps = gst_caps_intersect_full(pictures, filter, GST_CAPS_INTERSECT_FIRST);
     gst_caps_unref(pictures);
     for (guint i = 0; i < gst_caps_get_size(filter); i++) {
-        if (is_acceptable(filter, i))
+        if (caps_can_be_shared(filter, i))
             caps = gst_caps_merge_structure_full(caps, gst_structure_copy(gst_caps_get_structure(filter, i)),
                                                  gst_caps_features_copy(gst_caps_get_features(filter, i)));
     }
@@ -365,33 +358,33 @@ static GstCaps *get_caps(GstBaseSink *base, GstCaps *filter)
 static gboolean set_caps(GstBaseSink *base, GstCaps *caps)
 {
     GstFramebusSink *sink = GST_FRAMEBUS_SINK(base);
-    /* Readers decide for themselves how to look at the memory. */
-    GstCaps *told = caps_in_dmabufs(caps, 0) ? caps_without_dmabufs(caps) : gst_caps_ref(caps);
-    char *text = gst_caps_to_string(told);
+    GstCaps *told;
+    char *text;
 
-    if (!is_acceptable(caps, 0)) {
-        GST_ELEMENT_ERROR(sink, STREAM, FORMAT,
-                          ("Only system memory and DMA-BUFs can be shared. Put gldownload, cudadownload or "
-                           "the like before %s.",
-                           GST_OBJECT_NAME(sink)),
-                          ("caps are %" GST_PTR_FORMAT, caps));
-        goto fail;
+    if (!caps_can_be_shared(caps, 0)) {
+        GST_ELEMENT_ERROR(
+            sink, STREAM, FORMAT,
+            ("Only system memory and linear DMA-BUFs can be shared. Put gldownload, cudadownload "
+             "or the like before %s.",
+             GST_OBJECT_NAME(sink)),
+            ("caps are %" GST_PTR_FORMAT, caps));
+        return FALSE;
     }
+    /* Readers decide for themselves how to look at the memory. */
+    told = caps_in_dmabufs(caps, 0) ? caps_without_dmabufs(caps) : gst_caps_ref(caps);
+    text = gst_caps_to_string(told);
     if (strlen(text) >= FRAMEBUS_CAPS_MAX) {
         GST_ELEMENT_ERROR(
             sink, STREAM, FORMAT,
             ("The caps are %zu characters long; a bus can carry %d.", strlen(text), FRAMEBUS_CAPS_MAX - 1),
             ("caps are %s", text));
-        goto fail;
+        gst_caps_unref(told);
+        g_free(text);
+        return FALSE;
     }
     publisher_set_caps(&sink->publisher, told, text);
     gst_caps_unref(told);
     return TRUE;
-
-fail:
-    gst_caps_unref(told);
-    g_free(text);
-    return FALSE;
 }
 
 static gboolean propose_allocation(GstBaseSink *base, GstQuery *query)
@@ -437,7 +430,7 @@ static gboolean query(GstBaseSink *base, GstQuery *query_)
 
     if (GST_QUERY_TYPE(query_) == GST_QUERY_ACCEPT_CAPS) {
         gst_query_parse_accept_caps(query_, &caps);
-        gst_query_set_accept_caps_result(query_, is_acceptable(caps, 0));
+        gst_query_set_accept_caps_result(query_, caps_can_be_shared(caps, 0));
         return TRUE;
     }
     return GST_BASE_SINK_CLASS(gst_framebus_sink_parent_class)->query(base, query_);
