@@ -275,7 +275,7 @@ static void a_killed_display_gives_back_the_cameras_buffers(void)
     const struct pipeline pipeline = {"camera", "v4l2src io-mode=dmabuf ! " CAPS " ! framebussink bus=bus"};
     allow_seconds(140);
     pid_t camera = spawn(launch, &pipeline);
-    for (int i = 0; i < 4; i++) { /* each dies with two or three of a dozen buffers */
+    for (int i = 0; i < 3; i++) { /* each dies with two or three of a dozen buffers */
         pid_t display = start_display();
         uint64_t before = published();
         check_late(published() > before + 8);
