@@ -13,11 +13,8 @@
 struct _Feed {
     GstRTSPMedia parent;
     char *name;
-    gint runs; /* something has been sent; atomic */
-
-    /* Under the media's lock, as all of its messages. */
-    gboolean ended;
-    guint warnings;
+    gint runs, ended; /* something has been sent; nothing more will be; atomic */
+    guint warnings;   /* under the media's lock, as all of its messages */
 };
 
 G_DEFINE_TYPE(Feed, feed, GST_TYPE_RTSP_MEDIA)
@@ -42,11 +39,24 @@ static void say_error(Feed *feed, GstMessage *message)
         say_more("%s: %s", feed->name, debug);
 }
 
-static void end(Feed *feed)
+/* True the first time. */
+static gboolean end(Feed *feed)
 {
-    if (!feed->ended)
+    gboolean first = g_atomic_int_compare_and_exchange(&feed->ended, FALSE, TRUE);
+
+    if (first)
         g_signal_emit(feed, ended_signal, 0);
-    feed->ended = TRUE;
+    return first;
+}
+
+/* The message of that name does not always come: a sink that a client adds at this moment can miss it. */
+static GstPadProbeReturn see_end_of_stream(GstPad *pad G_GNUC_UNUSED, GstPadProbeInfo *info, gpointer user)
+{
+    Feed *feed = user;
+
+    if (GST_EVENT_TYPE(GST_PAD_PROBE_INFO_EVENT(info)) == GST_EVENT_EOS && end(feed))
+        say_more("%s: the stream has ended", feed->name);
+    return GST_PAD_PROBE_OK;
 }
 
 /* Payloaders warn of what they cannot send and leave it out: a client would wait for it until it gives up. */
@@ -72,13 +82,8 @@ static gboolean handle_message(GstRTSPMedia *media, GstMessage *message)
         count_warning(feed, message);
         break;
     case GST_MESSAGE_ERROR:
-        if (!feed->ended)
+        if (end(feed))
             say_error(feed, message);
-        end(feed);
-        break;
-    case GST_MESSAGE_EOS:
-        say_more("%s: the stream has ended", feed->name);
-        end(feed);
         break;
     default:
         break;
@@ -103,14 +108,16 @@ static void unprepared(GstRTSPMedia *media)
 
     if (g_atomic_int_get(&feed->runs))
         say_more("%s: nobody watches any more", feed->name);
-    else if (!feed->ended)
+    else if (!g_atomic_int_get(&feed->ended))
         say("%s: nothing came that can be sent: is it a stream without key frames?", feed->name);
 }
 
 void feed_set_bus(Feed *feed, const char *name, const char *bus)
 {
     g_autoptr(GstElement) source = child(feed, "source");
+    g_autoptr(GstPad) pad = gst_element_get_static_pad(source, "src");
 
+    gst_pad_add_probe(pad, GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM, see_end_of_stream, feed, NULL);
     feed->name = g_strdup(name);
     g_object_set(source, "bus", bus, NULL);
 }
