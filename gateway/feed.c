@@ -14,7 +14,10 @@ struct _Feed {
     GstRTSPMedia parent;
     char *name;
     gint runs, ended; /* something has been sent; nothing more will be; atomic */
-    guint warnings;   /* under the media's lock, as all of its messages */
+
+    /* Under the media's lock, as all of its messages. */
+    guint warnings;
+    gboolean complained;
 };
 
 G_DEFINE_TYPE(Feed, feed, GST_TYPE_RTSP_MEDIA)
@@ -39,23 +42,22 @@ static void say_error(Feed *feed, GstMessage *message)
         say_more("%s: %s", feed->name, debug);
 }
 
-/* True the first time. */
-static gboolean end(Feed *feed)
+static void end(Feed *feed)
 {
-    gboolean first = g_atomic_int_compare_and_exchange(&feed->ended, FALSE, TRUE);
-
-    if (first)
+    if (g_atomic_int_compare_and_exchange(&feed->ended, FALSE, TRUE))
         g_signal_emit(feed, ended_signal, 0);
-    return first;
 }
 
-/* The message of that name does not always come: a sink that a client adds at this moment can miss it. */
+/* The message of that name does not always come: a sink that a client adds at this moment can miss it. An
+ * error sends this event too, before its message is read. */
 static GstPadProbeReturn see_end_of_stream(GstPad *pad G_GNUC_UNUSED, GstPadProbeInfo *info, gpointer user)
 {
     Feed *feed = user;
 
-    if (GST_EVENT_TYPE(GST_PAD_PROBE_INFO_EVENT(info)) == GST_EVENT_EOS && end(feed))
+    if (GST_EVENT_TYPE(GST_PAD_PROBE_INFO_EVENT(info)) == GST_EVENT_EOS) {
         say_more("%s: the stream has ended", feed->name);
+        end(feed);
+    }
     return GST_PAD_PROBE_OK;
 }
 
@@ -82,8 +84,10 @@ static gboolean handle_message(GstRTSPMedia *media, GstMessage *message)
         count_warning(feed, message);
         break;
     case GST_MESSAGE_ERROR:
-        if (end(feed))
+        if (!feed->complained)
             say_error(feed, message);
+        feed->complained = TRUE;
+        end(feed);
         break;
     default:
         break;
