@@ -374,6 +374,8 @@ int main(int argc, char **argv)
         PROCESS_TEST(an_unplugged_camera_ends_the_stream_and_comes_back_with_its_buffers),
         PROCESS_TEST(an_unplugged_camera_ends_the_stream_and_comes_back_copied),
     };
+    if (access("/dev/video0", F_OK))
+        plug(true); /* an earlier case failed */
     if (argc > 1)
         cmocka_set_test_filter(argv[1]);
     return cmocka_run_group_tests(tests, NULL, NULL);
