@@ -395,7 +395,9 @@ static int capture(struct session *s)
     if (r < 0)
         return r;
     b = &c->buffers[picture.index];
-    lost = c->runs ? picture.sequence - c->next : 0;
+    lost = picture.sequence - c->next;
+    if (!c->runs || lost > INT32_MAX) /* some drivers count backwards at times */
+        lost = 0;
     c->runs = true;
     c->next = picture.sequence + 1;
     c->queued--;
