@@ -189,8 +189,10 @@ static bool list_one(const char *path)
     const struct pixel_format *pixels = NULL;
 
     if (camera.fd < 0) {
-        if (errno != ENOENT && errno != ENODEV)
-            fprintf(stderr, "camera: %s\n", (fail_errno(&camera, "open it"), camera_error()));
+        if (errno != ENOENT && errno != ENODEV) {
+            fail_errno(&camera, "open it");
+            fprintf(stderr, "camera: %s\n", camera_error());
+        }
         return false;
     }
     camera.type = capture_type(capabilities(camera.fd, &about));
