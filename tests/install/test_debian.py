@@ -67,6 +67,7 @@ def root(debs, tmp_path_factory):
     packages = next(iter(debs.values())).parent
     result = subprocess.run(
         ['mmdebstrap', '--mode=root', '--variant=apt', '--include=sudo,passwd', release['VERSION_CODENAME'], path,
+         '--aptopt=APT::Install-Recommends "true"',  # as everywhere else
          '--customize-hook=mkdir "$1/src"', f'--customize-hook=copy-in {packages} /src',
          f'--customize-hook=chroot "$1" sh -c {shlex.quote(f"cd /src && {install}")}',
          f'--customize-hook=chroot "$1" useradd --create-home --uid {UID} somebody'],
