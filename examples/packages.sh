@@ -25,6 +25,7 @@ test=(chromium-headless-shell clang clang-format clang-tidy cppcheck dbus deskto
     pipewire-bin procps python3 python3-gi python3-numpy python3-opencv python3-pil python3-pytest socat spin
     util-linux valgrind vlc-bin vlc-plugin-base vlc-plugin-video-output weston wireplumber x11-utils xauth
     xdotool xvfb zsh)
+deb=(debhelper dh-python dpkg-dev lintian mmdebstrap)
 vm=(busybox-static cpio kmod make qemu-system-x86 xz-utils)
 bench=(ffmpeg gnuplot-nox gstreamer1.0-pipewire iceoryx libiceoryx-binding-c-dev pipewire pipewire-bin)
 
