@@ -83,8 +83,10 @@ def root(debs, tmp_path_factory):
 @pytest.fixture
 def inside(root):
     """The command line that runs a command in the root as its ordinary user."""
+    # Without a display autovideosink tries DirectFB's sink, if that is there, which crashes.
     script = 'mount --rbind /dev "$0/dev" && mount -t proc proc "$0/proc" && exec chroot --userspec="$1:$1" "$0" ' \
-             'env -i PATH=/usr/bin:/bin HOME=/home/somebody SDL_VIDEODRIVER=dummy sh -c "cd && exec $2"'
+             'env -i PATH=/usr/bin:/bin HOME=/home/somebody SDL_VIDEODRIVER=dummy GST_PLUGIN_FEATURE_RANK=dfbvideosink:NONE ' \
+             'sh -c "cd && exec $2"'
     return lambda command: ['unshare', '--mount', 'sh', '-c', script, root, UID, command]
 
 
