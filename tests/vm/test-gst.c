@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* From a camera to the screen, both of them GStreamer's: what kmssink has the display driver scan out is
  * looked at from outside, and is the memory that the camera wrote to. */
-#include "../process/harness.h"
+#include "screen.h"
 
 #include <xf86drm.h>
 #include <xf86drmMode.h>
 
-#define WIDTH  640
-#define HEIGHT 480
-#define SIZE   (WIDTH * HEIGHT * 4)
-#define CARDS  4
+#define CARDS 4
 
 #define CAPS "video/x-raw,format=BGRx,width=640,height=480"
 
@@ -47,21 +44,14 @@ static const char *end_of(const char *text)
     return length > 2000 ? text + length - 2000 : text;
 }
 
-/* ---- the screen ---- */
-
-static int open_card(int i)
-{
-    char path[32];
-    snprintf(path, sizeof path, "/dev/dri/card%d", i);
-    return open(path, O_RDWR | O_CLOEXEC);
-}
-
 /* Of the card that has a screen; "" if there is none. */
 static const char *driver_name(void)
 {
     static char name[32];
     for (int i = 0; i < CARDS && !name[0]; i++) {
-        int card = open_card(i);
+        char path[32];
+        snprintf(path, sizeof path, "/dev/dri/card%d", i);
+        int card = open(path, O_RDWR | O_CLOEXEC);
         drmModeRes *resources = card < 0 ? NULL : drmModeGetResources(card);
         drmVersion *version = card < 0 ? NULL : drmGetVersion(card);
         if (resources && resources->count_connectors && version)
@@ -72,45 +62,6 @@ static const char *driver_name(void)
             close(card);
     }
     return name;
-}
-
-static bool look_at_buffer(int card, const drmModeFB2 *fb, uint8_t *bytes, int64_t *inode)
-{
-    bool is = fb->width == WIDTH && fb->height == HEIGHT && fb->pitches[0] == WIDTH * 4 && fb->handles[0];
-    int fd = -1;
-    struct stat st;
-    if (!is || drmPrimeHandleToFD(card, fb->handles[0], DRM_CLOEXEC, &fd))
-        return false;
-    void *there = mmap(NULL, SIZE, PROT_READ, MAP_SHARED, fd, fb->offsets[0]);
-    check(!fstat(fd, &st) && there != MAP_FAILED);
-    *inode = (int64_t)st.st_ino;
-    memcpy(bytes, there, SIZE);
-    munmap(there, SIZE);
-    close(fd);
-    return true;
-}
-
-/* What a display scans out now, and what that memory is to the kernel. False: no such thing. */
-static bool look(uint8_t *bytes, int64_t *inode)
-{
-    bool seen = false;
-    for (int i = 0; i < CARDS && !seen; i++) {
-        int card = open_card(i);
-        drmModePlaneRes *planes = NULL;
-        if (card >= 0 && !drmIsMaster(card) && !drmSetClientCap(card, DRM_CLIENT_CAP_UNIVERSAL_PLANES, 1))
-            planes = drmModeGetPlaneResources(card);
-        for (uint32_t k = 0; planes && k < planes->count_planes && !seen; k++) {
-            drmModePlane *plane = drmModeGetPlane(card, planes->planes[k]);
-            drmModeFB2 *fb = plane && plane->fb_id ? drmModeGetFB2(card, plane->fb_id) : NULL;
-            seen = fb && look_at_buffer(card, fb, bytes, inode);
-            drmModeFreeFB2(fb);
-            drmModeFreePlane(plane);
-        }
-        drmModeFreePlaneResources(planes);
-        if (card >= 0)
-            close(card);
-    }
-    return seen;
 }
 
 /* ---- pipelines ---- */
@@ -213,9 +164,9 @@ static int64_t inode_of(const struct framebus_frame *f)
 
 static bool shows(const struct framebus_frame *f, int64_t expected)
 {
-    static uint8_t bytes[SIZE];
+    static uint8_t bytes[SCREEN_SIZE];
     int64_t inode = 0;
-    return look(bytes, &inode) && inode == expected && !memcmp(bytes, f->data, SIZE);
+    return screen_look(bytes, &inode) && inode == expected && !memcmp(bytes, f->data, SCREEN_SIZE);
 }
 
 static void check_shown(const char *camera_text)
@@ -231,7 +182,7 @@ static void check_shown(const char *camera_text)
         check_late(published() > before + 5);
         stop_now(camera);
         struct framebus_frame *f = newest(rd);
-        check(f->data && f->size >= SIZE);
+        check(f->data && f->size >= SCREEN_SIZE);
         int64_t inode = inode_of(f);
         check_late(shows(f, inode)); /* the same memory, the same bytes */
         framebus_reader_release(rd, f);
