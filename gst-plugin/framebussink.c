@@ -16,12 +16,12 @@
 #include "caps.h"
 #include "departure.h"
 #include "devicecaps.h"
-#include "enums.h"
 #include "errors.h"
 #include "lender.h"
 #include "properties.h"
 #include "publisher.h"
 #include "service.h"
+#include "settings.h"
 #include "slotpool.h"
 
 #include <errno.h>
@@ -30,18 +30,11 @@
 /* Frames in upstream's own buffers that readers may hold beyond the history without any being copied. */
 #define KEPT_FOR_READERS 3
 
-/* Unless the property is set. With DMA-BUFs each slot has its memory from the beginning. */
-#define MAX_SLOTS         128
-#define MAX_SLOTS_DMABUFS 32
-
 struct _GstFramebusSink {
     GstBaseSink parent;
 
     /* Properties, under the object lock. */
-    char *bus;
-    struct framebus_writer_options options;
-    enum dmabuf_use dmabuf;
-    char *group;
+    struct sink_settings settings;
     gboolean wait_for_connection;
 
     GMutex lock;               /* of the three below */
@@ -194,17 +187,10 @@ static const struct service_listener listener = {reader_added, reader_removed, k
 
 /* ---- Start, stop, waiting ------------------------------------------------------------------ */
 
-static guint max_slots_of(const struct framebus_writer_options *options)
-{
-    if (options->max_slots)
-        return options->max_slots;
-    return options->dmabuf ? MAX_SLOTS_DMABUFS : MAX_SLOTS;
-}
-
 /* What is not in a slot waits for no lossless reader. */
 static gboolean shares_upstreams(const GstFramebusSink *sink)
 {
-    return sink->dmabuf != DMABUF_NONE && !sink->options.lossless;
+    return sink->settings.dmabuf != DMABUF_NONE && !sink->settings.options.lossless;
 }
 
 static gboolean open_bus(GstFramebusSink *sink)
@@ -216,14 +202,14 @@ static gboolean open_bus(GstFramebusSink *sink)
     int error;
 
     GST_OBJECT_LOCK(sink);
-    options = sink->options;
-    group = g_strdup(sink->group);
+    options = sink->settings.options;
+    options.max_slots = sink_settings_max_slots(&sink->settings);
+    group = g_strdup(sink->settings.group);
     shares = shares_upstreams(sink);
-    bus = g_strdup(sink->bus);
+    bus = g_strdup(sink->settings.bus);
     sink->zero_copy = sink->foreign_frames = sink->copied = sink->bytes = sink->posted = 0;
     GST_OBJECT_UNLOCK(sink);
     options.group = group;
-    options.max_slots = max_slots_of(&options);
     if (!bus || !bus[0]) {
         GST_ELEMENT_ERROR(sink, RESOURCE, SETTINGS, ("No bus is named. Set the property, e.g. bus=cam0."),
                           (NULL));
@@ -340,7 +326,7 @@ static GstCaps *get_caps(GstBaseSink *base, GstCaps *filter)
     if (!filter || gst_caps_is_any(filter))
         return gst_caps_new_any();
     GST_OBJECT_LOCK(sink);
-    prefers_dmabufs = sink->options.dmabuf;
+    prefers_dmabufs = sink->settings.options.dmabuf;
     GST_OBJECT_UNLOCK(sink);
     pictures = caps_of_pictures();
     dmabufs = caps_with_dmabufs(pictures);
@@ -415,7 +401,7 @@ static gboolean propose_allocation(GstBaseSink *base, GstQuery *query)
     }
     /* What upstream publishes from a pool of its own stays with us as long as it is in the history. */
     GST_OBJECT_LOCK(sink);
-    kept = shares_upstreams(sink) ? sink->options.history + KEPT_FOR_READERS : 0;
+    kept = shares_upstreams(sink) ? sink->settings.options.history + KEPT_FOR_READERS : 0;
     GST_OBJECT_UNLOCK(sink);
     gst_query_add_allocation_pool(query, pool, GST_VIDEO_INFO_SIZE(&info), kept, 0);
     gst_query_add_allocation_meta(query, GST_VIDEO_META_API_TYPE, NULL);
@@ -583,39 +569,6 @@ static void set_property(GObject *object, guint id, const GValue *value, GParamS
 
     GST_OBJECT_LOCK(sink);
     switch (id) {
-    case SINK_BUS:
-        g_free(sink->bus);
-        sink->bus = g_value_dup_string(value);
-        break;
-    case SINK_MEMORY:
-        sink->options.memory = g_value_get_enum(value);
-        break;
-    case SINK_ACCESS_MODE:
-        sink->options.access_mode = g_value_get_uint(value);
-        break;
-    case SINK_GROUP:
-        g_free(sink->group);
-        sink->group = g_value_dup_string(value);
-        break;
-    case SINK_HISTORY:
-        sink->options.history = g_value_get_uint(value);
-        break;
-    case SINK_MAX_SLOTS:
-        sink->options.max_slots = g_value_get_uint(value);
-        break;
-    case SINK_DMABUF:
-        sink->dmabuf = g_value_get_enum(value);
-        sink->options.dmabuf = sink->dmabuf == DMABUF_SLOTS;
-        break;
-    case SINK_DMABUF_FOR_ALL:
-        sink->options.dmabuf_for_all = g_value_get_boolean(value);
-        break;
-    case SINK_LOSSLESS:
-        sink->options.lossless = g_value_get_boolean(value);
-        break;
-    case SINK_LOSSLESS_TIMEOUT:
-        sink->options.lossless_timeout_ns = g_value_get_int64(value);
-        break;
     case SINK_WAIT_FOR_CONNECTION:
         g_mutex_lock(&sink->lock);
         g_atomic_int_set(&sink->wait_for_connection, g_value_get_boolean(value));
@@ -623,7 +576,8 @@ static void set_property(GObject *object, guint id, const GValue *value, GParamS
         g_mutex_unlock(&sink->lock);
         break;
     default:
-        G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
+        if (!sink_settings_set(&sink->settings, id, value))
+            G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
     }
     GST_OBJECT_UNLOCK(sink);
 }
@@ -647,41 +601,12 @@ static void get_property(GObject *object, guint id, GValue *value, GParamSpec *p
 
     GST_OBJECT_LOCK(sink);
     switch (id) {
-    case SINK_BUS:
-        g_value_set_string(value, sink->bus);
-        break;
-    case SINK_MEMORY:
-        g_value_set_enum(value, sink->options.memory);
-        break;
-    case SINK_ACCESS_MODE:
-        g_value_set_uint(value, sink->options.access_mode);
-        break;
-    case SINK_GROUP:
-        g_value_set_string(value, sink->group);
-        break;
-    case SINK_HISTORY:
-        g_value_set_uint(value, sink->options.history);
-        break;
-    case SINK_MAX_SLOTS:
-        g_value_set_uint(value, max_slots_of(&sink->options));
-        break;
-    case SINK_DMABUF:
-        g_value_set_enum(value, sink->dmabuf);
-        break;
-    case SINK_DMABUF_FOR_ALL:
-        g_value_set_boolean(value, sink->options.dmabuf_for_all);
-        break;
-    case SINK_LOSSLESS:
-        g_value_set_boolean(value, sink->options.lossless);
-        break;
-    case SINK_LOSSLESS_TIMEOUT:
-        g_value_set_int64(value, sink->options.lossless_timeout_ns);
-        break;
     case SINK_WAIT_FOR_CONNECTION:
         g_value_set_boolean(value, g_atomic_int_get(&sink->wait_for_connection));
         break;
     default:
-        G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
+        if (!sink_settings_get(&sink->settings, id, value))
+            G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
     }
     GST_OBJECT_UNLOCK(sink);
 }
@@ -690,8 +615,7 @@ static void finalize(GObject *object)
 {
     GstFramebusSink *sink = GST_FRAMEBUS_SINK(object);
 
-    g_free(sink->bus);
-    g_free(sink->group);
+    sink_settings_finish(&sink->settings);
     g_mutex_clear(&sink->lock);
     g_cond_clear(&sink->arrived);
     G_OBJECT_CLASS(gst_framebus_sink_parent_class)->finalize(object);
@@ -757,10 +681,7 @@ static void gst_framebus_sink_init(GstFramebusSink *sink)
 
     g_mutex_init(&sink->lock);
     g_cond_init(&sink->arrived);
-    sink->dmabuf = DMABUF_UPSTREAM;
-    sink->options.access_mode = 0600;
-    sink->options.history = 4;
-    sink->options.lossless_timeout_ns = GST_SECOND;
+    sink_settings_init(&sink->settings);
 
     /* The last buffer would hold a slot, and nobody draws here: nothing is due by a deadline. */
     gst_base_sink_set_last_sample_enabled(base, FALSE);

@@ -20,6 +20,7 @@
 #include "exports.h"
 #include "frameinfo.h"
 #include "properties.h"
+#include "settings.h"
 #include "timebase.h"
 #include "uri.h"
 
@@ -46,13 +47,7 @@ struct _GstFramebusSrc {
     GstPushSrc parent;
 
     /* Properties, under the object lock. */
-    char *bus;
-    enum framebus_delivery delivery;
-    guint hold;
-    enum on_disconnect on_disconnect;
-    enum on_timeout on_timeout;
-    gboolean forward_eos, keep_last;
-    guint64 timeout;
+    struct src_settings settings;
 
     int cancel_fd; /* readable while unlocked */
 
@@ -167,9 +162,9 @@ static int open_reader(GstFramebusSrc *src, gint64 wait_ns)
     int r;
 
     GST_OBJECT_LOCK(src);
-    options.delivery = src->delivery;
-    options.quota = (src->hold ? src->hold : MAX(src->wanted_hold, HOLD_DEFAULT)) + 1;
-    options.follow = src->on_disconnect == ON_DISCONNECT_WAIT;
+    options.delivery = src->settings.delivery;
+    options.quota = (src->settings.hold ? src->settings.hold : MAX(src->wanted_hold, HOLD_DEFAULT)) + 1;
+    options.follow = src->settings.on_disconnect == ON_DISCONNECT_WAIT;
     GST_OBJECT_UNLOCK(src);
 
     options.wait_ns = options.follow ? 0 : wait_ns;
@@ -223,9 +218,9 @@ static gint64 patience(GstFramebusSrc *src, gint64 since)
     gint64 left = -1;
 
     GST_OBJECT_LOCK(src);
-    if (src->timeout)
-        left = MAX(0, since + (gint64)src->timeout - monotonic_now());
-    if (src->keep_last && src->last) {
+    if (src->settings.timeout)
+        left = MAX(0, since + (gint64)src->settings.timeout - monotonic_now());
+    if (src->settings.keep_last && src->last) {
         gint64 repeat = GST_BUFFER_DURATION_IS_VALID(src->last) ? (gint64)GST_BUFFER_DURATION(src->last)
                                                                 : (gint64)REPEAT_NS;
 
@@ -286,7 +281,7 @@ static gboolean decide_allocation(GstBaseSrc *base, GstQuery *query)
     }
     src->wanted_hold = CLAMP(hold, HOLD_DEFAULT, HOLD_MOST);
     GST_OBJECT_LOCK(src);
-    is_auto = src->hold == 0;
+    is_auto = src->settings.hold == 0;
     GST_OBJECT_UNLOCK(src);
     if (src->reader && is_auto && !src->bus_full && src->wanted_hold + 1 > src->stats.quota)
         ask_for_hold(src, src->wanted_hold);
@@ -454,8 +449,8 @@ static GstFlowReturn deliver(GstFramebusSrc *src, struct framebus_frame *frame, 
     src->delivered++;
     src->copied += copies;
     src->in_dmabufs += in_dmabuf && !copies;
-    is_auto = src->hold == 0;
-    keeps = src->keep_last;
+    is_auto = src->settings.hold == 0;
+    keeps = src->settings.keep_last;
     GST_OBJECT_UNLOCK(src);
     gst_buffer_replace(&src->last, keeps ? *buffer : NULL);
 
@@ -477,7 +472,7 @@ static GstFlowReturn disconnected(GstFramebusSrc *src, int error)
     gboolean ends;
 
     GST_OBJECT_LOCK(src);
-    ends = src->on_disconnect == ON_DISCONNECT_EOS;
+    ends = src->settings.on_disconnect == ON_DISCONNECT_EOS;
     GST_OBJECT_UNLOCK(src);
     if (!ends)
         post_library_error(GST_ELEMENT(src), error);
@@ -514,9 +509,9 @@ static GstFlowReturn time_out(GstFramebusSrc *src, gint64 *since, GstBuffer **bu
     if (src->reader)
         look_at_reader(src);
     GST_OBJECT_LOCK(src);
-    tell = src->timeout && now - *since >= (gint64)src->timeout;
-    repeat = src->keep_last && src->last && !src->stats.connected;
-    action = src->on_timeout;
+    tell = src->settings.timeout && now - *since >= (gint64)src->settings.timeout;
+    repeat = src->settings.keep_last && src->last && !src->stats.connected;
+    action = src->settings.on_timeout;
     GST_OBJECT_UNLOCK(src);
     if (tell) {
         flow = tell_of_silence(src, action, now - *since);
@@ -541,7 +536,7 @@ static GstFlowReturn nothing_came(GstFramebusSrc *src, int error, gint64 *since,
     case -ENODATA:
         GST_INFO_OBJECT(src, "the stream has ended");
         GST_OBJECT_LOCK(src);
-        forwards = src->forward_eos;
+        forwards = src->settings.forward_eos;
         GST_OBJECT_UNLOCK(src);
         return forwards ? GST_FLOW_EOS : AGAIN;
     case -ETIMEDOUT:
@@ -599,7 +594,7 @@ static gboolean start(GstBaseSrc *base)
     GstFramebusSrc *src = GST_FRAMEBUS_SRC(base);
 
     GST_OBJECT_LOCK(src);
-    src->name = g_strdup(src->bus);
+    src->name = g_strdup(src->settings.bus);
     src->delivered = src->missed = src->copied = src->in_dmabufs = src->skipped = src->posted = src->latency =
         0;
     GST_OBJECT_UNLOCK(src);
@@ -671,35 +666,8 @@ static void set_property(GObject *object, guint id, const GValue *value, GParamS
     GstFramebusSrc *src = GST_FRAMEBUS_SRC(object);
 
     GST_OBJECT_LOCK(src);
-    switch (id) {
-    case SRC_BUS:
-        g_free(src->bus);
-        src->bus = g_value_dup_string(value);
-        break;
-    case SRC_DELIVERY:
-        src->delivery = g_value_get_enum(value);
-        break;
-    case SRC_HOLD:
-        src->hold = g_value_get_uint(value);
-        break;
-    case SRC_ON_DISCONNECT:
-        src->on_disconnect = g_value_get_enum(value);
-        break;
-    case SRC_FORWARD_EOS:
-        src->forward_eos = g_value_get_boolean(value);
-        break;
-    case SRC_TIMEOUT:
-        src->timeout = MIN(g_value_get_uint64(value), (guint64)G_MAXINT64 / 2);
-        break;
-    case SRC_ON_TIMEOUT:
-        src->on_timeout = g_value_get_enum(value);
-        break;
-    case SRC_KEEP_LAST:
-        src->keep_last = g_value_get_boolean(value);
-        break;
-    default:
+    if (!src_settings_set(&src->settings, id, value))
         G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
-    }
     GST_OBJECT_UNLOCK(src);
 }
 
@@ -712,34 +680,8 @@ static void get_property(GObject *object, guint id, GValue *value, GParamSpec *p
         return;
     }
     GST_OBJECT_LOCK(src);
-    switch (id) {
-    case SRC_BUS:
-        g_value_set_string(value, src->bus);
-        break;
-    case SRC_DELIVERY:
-        g_value_set_enum(value, src->delivery);
-        break;
-    case SRC_HOLD:
-        g_value_set_uint(value, src->hold);
-        break;
-    case SRC_ON_DISCONNECT:
-        g_value_set_enum(value, src->on_disconnect);
-        break;
-    case SRC_FORWARD_EOS:
-        g_value_set_boolean(value, src->forward_eos);
-        break;
-    case SRC_TIMEOUT:
-        g_value_set_uint64(value, src->timeout);
-        break;
-    case SRC_ON_TIMEOUT:
-        g_value_set_enum(value, src->on_timeout);
-        break;
-    case SRC_KEEP_LAST:
-        g_value_set_boolean(value, src->keep_last);
-        break;
-    default:
+    if (!src_settings_get(&src->settings, id, value))
         G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, pspec);
-    }
     GST_OBJECT_UNLOCK(src);
 }
 
@@ -747,7 +689,7 @@ static void finalize(GObject *object)
 {
     GstFramebusSrc *src = GST_FRAMEBUS_SRC(object);
 
-    g_free(src->bus);
+    src_settings_finish(&src->settings);
     if (src->cancel_fd >= 0)
         close(src->cancel_fd);
     G_OBJECT_CLASS(gst_framebus_src_parent_class)->finalize(object);
@@ -787,7 +729,7 @@ static void gst_framebus_src_init(GstFramebusSrc *src)
 {
     GstBaseSrc *base = GST_BASE_SRC(src);
 
-    src->forward_eos = TRUE;
+    src_settings_init(&src->settings);
     src->cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     gst_base_src_set_live(base, TRUE);
     gst_base_src_set_format(base, GST_FORMAT_TIME);
