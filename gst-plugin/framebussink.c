@@ -28,7 +28,7 @@
 #include <gst/video/video.h>
 
 /* Frames in upstream's own buffers that readers may hold beyond the history without any being copied. */
-#define KEPT_FOR_READERS 3
+#define KEPT_FOR_READERS 6
 
 struct _GstFramebusSink {
     GstBaseSink parent;

@@ -217,7 +217,7 @@ static GstBuffer *watched(GstMemory *memory, gint *back)
 
 GST_START_TEST(upstreams_buffers_are_published_without_a_copy)
 {
-    GstBufferPool *camera = camera_new(HISTORY + 3);
+    GstBufferPool *camera = camera_new(HISTORY + 6);
     struct framebus_reader *reader;
 
     start("framebussink bus=b sync=false");
@@ -594,7 +594,7 @@ GST_START_TEST(upstream_is_told_how_many_buffers_stay_away)
         const char *sink;
         guint kept;
     } cases[] = {
-        {"framebussink bus=b history=6", 9},
+        {"framebussink bus=b history=6", 12},
         {"framebussink bus=b dmabuf=none", 0},
     };
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """`framebus mon`: what happens is told, in order, and soon."""
+import contextlib
 import json
 import pathlib
 import signal
@@ -94,7 +95,8 @@ def test_a_directory_that_is_made_later_is_watched(spawn, build_dir, bus_dir, pe
 def watches(watcher):
     """The watches of its inotify."""
     for entry in pathlib.Path(f'/proc/{watcher.pid}/fdinfo').iterdir():
-        yield from (line for line in entry.read_text().splitlines() if line.startswith('inotify wd'))
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            yield from (line for line in entry.read_text().splitlines() if line.startswith('inotify wd'))
 
 
 def test_lines_for_people(spawn, build_dir, peer):
