@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The sink with memory of upstream's own. No DMA-BUFs here, but memfds, which GStreamer's DMA-BUF allocator
  * takes as well and the library treats alike; tests/vm has the real ones. */
+#include "../sanitized.h"
 #include "tap.h"
 
 #include <errno.h>
@@ -628,7 +629,8 @@ static Suite *foreign_suite(void)
     tcase_add_test(tcase, upstreams_buffers_are_published_without_a_copy);
     tcase_add_test(tcase, a_buffer_comes_back_when_the_last_reader_lets_go_of_it);
     tcase_add_test(tcase, the_history_keeps_a_buffer_without_any_reader);
-    tcase_add_test(tcase, a_killed_reader_gives_back_what_it_held);
+    if (!SANITIZED) /* gst-launch-1.0 cannot load a plugin that was built so */
+        tcase_add_test(tcase, a_killed_reader_gives_back_what_it_held);
     tcase_add_test(tcase, an_upstream_with_few_buffers_never_starves);
     tcase_add_test(tcase, planes_in_memories_of_their_own_are_one_frame);
     tcase_add_test(tcase, a_part_of_a_larger_memory_is_shared_where_it_is);
