@@ -72,9 +72,13 @@ GstBuffer *frame_copy(const struct framebus_frame *frame, const GstVideoInfo *in
     GstBuffer *buffer = gst_buffer_new_allocate(NULL, size, NULL);
     GstMapInfo map;
 
-    if (!buffer || !frame->data || framebus_frame_begin_access(frame, false) < 0 ||
-        !gst_buffer_map(buffer, &map, GST_MAP_WRITE)) {
+    if (!buffer || !frame->data || !gst_buffer_map(buffer, &map, GST_MAP_WRITE)) {
         gst_clear_buffer(&buffer);
+        return NULL;
+    }
+    if (framebus_frame_begin_access(frame, false) < 0) {
+        gst_buffer_unmap(buffer, &map);
+        gst_buffer_unref(buffer);
         return NULL;
     }
     if (info->finfo) {
