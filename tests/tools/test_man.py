@@ -41,7 +41,7 @@ def test_pages_are_built(build_dir):
     if not shutil.which('scdoc'):
         pytest.skip('there is no scdoc')
     for name in ['framebus', *(f'framebus-{command}' for command in PAGES)]:
-        [page] = (build_dir / 'tools').rglob(f'{name}.1')
+        [page] = (build_dir / 'docs').rglob(f'{name}.1')
         text = page.read_text()
         assert re.search(rf'^\.TH "{name}" "1"', text, re.MULTILINE)
         assert '.SH SYNOPSIS' in text
