@@ -2,9 +2,9 @@
 """Another host watches: a second network namespace, at the other end of a cable."""
 import json
 import os
-import subprocess
 
 import documents
+import hosts
 import pytest
 from conftest import FFMPEG, SECONDS, STRICT
 
@@ -12,41 +12,16 @@ PAGE = 'docs/rtsp.md'
 COMMANDS = documents.commands(PAGE)
 HERE, THERE = '10.73.0.1', '10.73.0.2'
 
-# One namespace for the host with the bus, one for the other; a line on standard output once both can talk.
-HOSTS = f'''set -e
-unshare -n sleep 1000 & there=$!
-trap 'kill $there' EXIT
-until [ "$(readlink /proc/$there/ns/net)" != "$(readlink /proc/self/ns/net)" ]; do sleep 0.05; done
-ip link add name fbhere type veth peer name fbthere netns $there
-ip address add {HERE}/24 dev fbhere
-ip link set lo up
-ip link set fbhere up
-nsenter -t $there -n ip address add {THERE}/24 dev fbthere
-nsenter -t $there -n ip link set fbthere up
-echo "hosts $$ $there"
-wait'''
-
 
 @pytest.fixture
-def hosts(spawn):
+def inside(spawn):
     """What to put before a command so that it runs on this host or on the other one."""
-    unshare = ['unshare', '-n'] if subprocess.run(['unshare', '-n', 'true'], capture_output=True).returncode == 0 else \
-        ['unshare', '-rn']
-    if subprocess.run([*unshare, 'true'], capture_output=True).returncode:
-        pytest.skip('network namespaces are not allowed here')
-    keeper = spawn(*unshare, 'bash', '-c', HOSTS)
-    try:
-        keeper.until(lambda: keeper.out().startswith('hosts '), SECONDS, 'two hosts')
-    except AssertionError:
-        pytest.skip(f'no second network namespace: {keeper.err().strip()}')
-    user = ['-U', '--preserve-credentials'] if unshare[-1] == '-rn' else []
-    yield [['nsenter', '-t', pid, *user, '-n'] for pid in keeper.out().split()[1:3]]
-    keeper.stop(15)
+    return [host.inside for host in hosts.connect(spawn, HERE, THERE)]
 
 
 @pytest.mark.parametrize('protocol', ['udp', 'tcp'])
-def test_another_host_watches_a_bus(hosts, spawn, source, build_dir, framebus, protocol):
-    here, there = hosts
+def test_another_host_watches_a_bus(inside, spawn, source, build_dir, framebus, protocol):
+    here, there = inside
     source('cam0', '--size', '640x480')
     server = spawn(*here, build_dir / 'gateway' / 'framebus-rtsp', '--address', HERE)
     server.until(lambda: f'rtsp://{HERE}:8554/NAME' in server.out(), SECONDS, 'its address')
@@ -59,8 +34,8 @@ def test_another_host_watches_a_bus(hosts, spawn, source, build_dir, framebus, p
     assert (test['torn'], test['doubled'], test['backward']) == (0, 0, 0)
 
 
-def test_the_other_host_gets_nothing_unless_it_is_meant_to(hosts, spawn, source, build_dir):
-    here, there = hosts
+def test_the_other_host_gets_nothing_unless_it_is_meant_to(inside, spawn, source, build_dir):
+    here, there = inside
     source('cam0', '--size', '320x240')
     server = spawn(*here, build_dir / 'gateway' / 'framebus-rtsp')
     server.until(lambda: 'from this machine only' in server.out(), SECONDS, 'its address')
@@ -70,9 +45,9 @@ def test_the_other_host_gets_nothing_unless_it_is_meant_to(hosts, spawn, source,
 
 
 @documents.runs(PAGE, COMMANDS)
-def test_the_commands_of_the_document(hosts, spawn, source, build_dir, monkeypatch):
+def test_the_commands_of_the_document(inside, spawn, source, build_dir, monkeypatch):
     """As they are written, on a host of their own: the port may be somebody's on this one."""
-    here, _ = hosts
+    here, _ = inside
     monkeypatch.setenv('PATH', f'{build_dir / "gateway"}:{os.environ["PATH"]}')
     source('cam0', '--size', '320x240')
     *servers, player = COMMANDS

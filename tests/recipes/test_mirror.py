@@ -4,9 +4,7 @@
 Both hosts have the same CLOCK_MONOTONIC here, so a frame's moment of capture must be the same number on both.
 """
 import contextlib
-import os
 import statistics
-import subprocess
 import sys
 import threading
 import time
@@ -14,6 +12,7 @@ import time
 import camera
 import documents
 import framebus
+import hosts
 import pytest
 from conftest import need, need_elements
 
@@ -22,50 +21,16 @@ CLOSE = 1e6  # ns: capture times are kept to this
 WINDOW = 90  # frames: three seconds
 
 
-class Host:
-    """A network namespace, and a runtime directory of its own."""
-
-    def __init__(self, spawn, bus_dir, name, address, namespaces, inside=()):
-        self.directory = bus_dir / name
-        self.directory.mkdir(mode=0o700)
-        self.holder = spawn(*inside, 'unshare', *namespaces, 'sleep', 'infinity')
-        self.inside = ['nsenter', '-t', str(self.holder.pid), '-n']
-        if os.geteuid():
-            self.inside += ['-U', '--preserve-credentials']
-        self.address = address
-        self.holder.until(lambda: self.namespace() != os.readlink('/proc/self/ns/net'), what='its namespace')
-
-    def namespace(self):
-        with contextlib.suppress(OSError):
-            return os.readlink(f'/proc/{self.holder.pid}/ns/net')
-        return os.readlink('/proc/self/ns/net')
-
-    def run(self, *argv):
-        subprocess.run([*self.inside, *argv], check=True, timeout=20)
-
-    def up(self):
-        self.run('ip', 'address', 'add', f'{self.address}/24', 'dev', 'wire')
-        for device in ('wire', 'lo'):
-            self.run('ip', 'link', 'set', device, 'up')
-
-
 @pytest.fixture
-def hosts(spawn, bus_dir):
-    """The one with the camera, and the other one."""
-    need('unshare', 'nsenter', 'ip', 'gst-launch-1.0')
-    namespaces = ['--net'] if os.geteuid() == 0 else ['--net', '--user', '--map-root-user']
-    tried = subprocess.run(['unshare', *namespaces, 'ip', 'link', 'add', 'wire', 'type', 'veth'], capture_output=True,
-                           text=True)
-    if tried.returncode:
-        pytest.skip(f'no network namespaces here: {tried.stderr.strip()}')
-    near = Host(spawn, bus_dir, 'near', '192.0.2.1', namespaces)
-    # Without root both must be in the same user namespace for the wire to be laid.
-    far = Host(spawn, bus_dir, 'far', '192.0.2.2', ['--net'], near.inside if os.geteuid() else ())
-    near.run('ip', 'link', 'add', 'wire', 'type', 'veth', 'peer', 'name', 'wire', 'netns', str(far.holder.pid))
-    near.up()
-    far.up()
-    yield near, far
-    for host in (near, far):
+def pair(spawn, bus_dir):
+    """The host with the camera, and the other one; each has a runtime directory of its own."""
+    need('gst-launch-1.0')
+    both = hosts.connect(spawn, '192.0.2.1', '192.0.2.2')
+    for host, name in zip(both, ('near', 'far')):
+        host.directory = bus_dir / name
+        host.directory.mkdir(mode=0o700)
+    yield both
+    for host in both:
         for entry in host.directory.iterdir():
             entry.unlink()
         host.directory.rmdir()
@@ -88,8 +53,8 @@ class Eye(threading.Thread):
 
 
 @pytest.fixture
-def eyes(hosts):
-    both = [Eye(host) for host in hosts]
+def eyes(pair):
+    both = [Eye(host) for host in pair]
     yield both
     for eye in both:
         eye.done.set()
@@ -106,13 +71,13 @@ def errors(eyes):
 
 @pytest.mark.parametrize('protocol', [pytest.param(name, marks=documents.runs(PAGE, documents.commands(PAGE, name)))
                                       for name in ('RTP', 'SRT')])
-def test_a_mirror_keeps_the_moments_of_capture(hosts, eyes, spawn, wait_for, capsys, protocol):
+def test_a_mirror_keeps_the_moments_of_capture(pair, eyes, spawn, wait_for, capsys, protocol):
     need_elements('framebussrc', 'rtpbin', 'rtphdrextntp64', 'x264enc', 'avdec_h264', 'udpsrc', 'srtsrc')
-    near, far = hosts
+    near, _ = pair
     spawn(sys.executable, camera.__file__, env={'FRAMEBUS_DIR': str(near.directory)})
     started = time.monotonic()
     ends = [spawn(*host.inside, 'bash', '-c', f'exec {command}', env={'FRAMEBUS_DIR': str(host.directory)})
-            for host, command in zip(hosts, documents.commands(PAGE, protocol))]
+            for host, command in zip(pair, documents.commands(PAGE, protocol))]
     for eye in eyes:
         eye.start()
 
