@@ -3,7 +3,7 @@
 #ifndef FRAMEBUS_TEST_SCREEN_H
 #define FRAMEBUS_TEST_SCREEN_H
 
-#include "../process/harness.h"
+#include "guest.h"
 
 #define SCREEN_WIDTH  640
 #define SCREEN_HEIGHT 480
@@ -17,15 +17,5 @@ pid_t screen_start(void);
 
 /* Ends it, and looks whether it gave the screen back and what it said has both words in it. */
 void screen_end(pid_t pid, const char *one, const char *other);
-
-/* A program of the build, its output into a file of the test's directory. Does not return. */
-_Noreturn void run_program(const char *program, const char *output, const char *const argv[]);
-
-/* Whether that output has these words in it by now. */
-bool has_said(const char *output, const char *words);
-
-/* What it says in all is this, among others; the file goes. */
-void check_said(const char *output, const char *words);
-void forget_said(const char *output);
 
 #endif

@@ -3,20 +3,10 @@
 #include "screen.h"
 
 #include <linux/videodev2.h>
-#include <sys/ioctl.h>
 
 #define DRIVER "/sys/bus/platform/drivers/vivid/"
 
 /* ---- the camera, without the program ---- */
-
-static int control(int fd, unsigned long request, void *argument)
-{
-    int r;
-    do
-        r = ioctl(fd, request, argument);
-    while (r && errno == EINTR);
-    return r;
-}
 
 /* vivid writes the time into each picture, or not; without it all are the same. */
 static void write_time(const char *device, bool write)
@@ -102,22 +92,6 @@ static void check_refused(const struct wish *wish, const char *why)
     check_equal(status_of(pid), 1 << 8);
     check_said(wish->output, why);
     forget_said(wish->output);
-}
-
-static struct framebus_reader *open_reader(const struct framebus_reader_options *options)
-{
-    struct framebus_reader_options o = *options;
-    struct framebus_reader *rd;
-    o.wait_ns = 20 * S;
-    check_equal(framebus_reader_open(&rd, "bus", &o), 0);
-    return rd;
-}
-
-static struct framebus_frame *take(struct framebus_reader *rd)
-{
-    struct framebus_frame *f;
-    check_equal(framebus_reader_next(rd, &f, 20 * S), 0);
-    return f;
 }
 
 /* Planes without their padding, one after the other. */

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* DMA-BUFs out of a bus and into it, with real drivers: run in the guest, needs /dev/udmabuf and a camera
  * (vivid). */
-#include "../process/harness.h"
+#include "guest.h"
 
 #include <linux/videodev2.h>
-#include <sys/ioctl.h>
 
 #define BUFFERS 4
 
@@ -14,22 +13,6 @@ static struct framebus_writer *open_writer(const struct framebus_format *format,
     struct framebus_writer *w;
     check_equal(framebus_writer_open(&w, "bus", format, options), 0);
     return w;
-}
-
-static struct framebus_reader *open_reader(const struct framebus_reader_options *options)
-{
-    struct framebus_reader_options o = *options;
-    struct framebus_reader *rd;
-    o.wait_ns = 20 * S;
-    check_equal(framebus_reader_open(&rd, "bus", &o), 0);
-    return rd;
-}
-
-static struct framebus_frame *take(struct framebus_reader *rd)
-{
-    struct framebus_frame *f;
-    check_equal(framebus_reader_next(rd, &f, 20 * S), 0);
-    return f;
 }
 
 /* ---- out ---- */
@@ -168,15 +151,6 @@ struct camera {
     struct v4l2_format format;
     void *map[BUFFERS];
 };
-
-static int control(int fd, unsigned long request, void *argument)
-{
-    int r;
-    do
-        r = ioctl(fd, request, argument);
-    while (r && errno == EINTR);
-    return r;
-}
 
 static void open_camera(struct camera *c, uint32_t pixels)
 {
