@@ -12,6 +12,7 @@ The status is 0 if something ran and nothing failed.'
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 out=$top/build-tests
+sources=(lib gst-plugin pixels viewer tools gateway examples) # that the checkers look at
 level=full
 install=yes
 export PATH="/usr/bin:/bin:$PATH" # meson, pytest and their python from the distribution, whatever else is there
@@ -97,7 +98,7 @@ sanitizer()
 unformatted()
 {
     local file bad=0
-    find lib gst-plugin pixels viewer tools gateway examples tests -name '*.[ch]' | sort >"$out/sources"
+    find "${sources[@]}" tests -name '*.[ch]' | sort >"$out/sources"
     while IFS= read -r file; do
         clang-format --dry-run --Werror "$file" 2>/dev/null && continue
         printf '%s: not formatted; this does it: clang-format -i %s\n' "$file" "$file"
@@ -141,13 +142,13 @@ checkers()
     check 'cppcheck finds nothing' cppcheck -q -j2 --enable=warning,performance,portability --std=c11 \
         --library=posix,gtk --inline-suppr --suppressions-list=tests/cppcheck.supp --error-exitcode=1 -D_GNU_SOURCE \
         '-DGST_ELEMENT_REGISTER_DEFINE(a,b,c,d)=' '-DGST_DEVICE_PROVIDER_REGISTER_DEFINE(a,b,c,d)=' \
-        -Ilib/include -Ilib lib tools gst-plugin pixels viewer gateway examples
+        -Ilib/include -Ilib "${sources[@]}"
 }
 
 tidy()
 {
-    printf '%s\n' lib/*.c tools/*.c gst-plugin/*.c pixels/*.c viewer/*.c gateway/*.c examples/*.c |
-        xargs -P2 -n4 clang-tidy -p "$out/clang" --quiet
+    find "${sources[@]}" -maxdepth 1 -name '*.c' -print0 |
+        xargs -0 -P2 -n4 clang-tidy -p "$out/clang" --quiet
 }
 
 case $level in
