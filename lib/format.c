@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* The format table, and arithmetic on formats that may come from anywhere. */
+/* The table of formats, and arithmetic on formats, which may come from anywhere. */
+#include "base/clock.h"
+#include "base/log.h"
 #include "fourcc.h"
-#include "log.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #define FORMAT_SIZE_MAX (UINT64_C(16) << 30)
 
@@ -37,9 +39,9 @@
 
 /*
  * DRM names spell a little-endian word from its high end, GStreamer's names mostly spell memory from
- * its low end: the same format reads backwards. Where GStreamer has no name the DRM one stands in.
+ * its low end: the same format reads backwards. Where GStreamer has no name, this has the DRM one.
  */
-static const struct framebus_format_info table[] = {
+static const struct framebus_format_info format_table[] = {
     LE(R8,              "GRAY8",        8, GRAY, PACKED(1, 1)),
     LE(R10,             "GRAY10_LE16", 10, GRAY, PACKED(1, 2)),
     LE(R12,             "R12",         12, GRAY, PACKED(1, 2)),
@@ -125,33 +127,97 @@ static const struct framebus_format_info table[] = {
 };
 /* clang-format on */
 
-#define TABLE_ROWS (sizeof table / sizeof *table)
+#define TABLE_ROWS (sizeof format_table / sizeof *format_table)
 
 const struct framebus_format_info *framebus_format_at(size_t index)
 {
-    return index < TABLE_ROWS ? &table[index] : NULL;
+    return index < TABLE_ROWS ? &format_table[index] : NULL;
 }
 
 const struct framebus_format_info *framebus_format_find(uint32_t fourcc)
 {
     for (size_t i = 0; i < TABLE_ROWS; i++)
-        if (table[i].fourcc == fourcc)
-            return &table[i];
+        if (format_table[i].fourcc == fourcc)
+            return &format_table[i];
     return NULL;
 }
+
+/* What ffmpeg calls a format (libavutil/pixfmt.h, `ffmpeg -pix_fmts`), where it is none of the two names
+ * above. */
+static const struct {
+    const char *name;
+    uint32_t fourcc;
+} ffmpeg_names[] = {
+    {"gray", DRM_FORMAT_R8},
+    {"gray10le", DRM_FORMAT_R10},
+    {"gray12le", DRM_FORMAT_R12},
+    {"gray16le", DRM_FORMAT_R16},
+    {"gray16be", DRM_FORMAT_R16 | DRM_FORMAT_BIG_ENDIAN},
+    {"rgb555le", DRM_FORMAT_XRGB1555},
+    {"bgr555le", DRM_FORMAT_XBGR1555},
+    {"rgb565le", DRM_FORMAT_RGB565},
+    {"bgr565le", DRM_FORMAT_BGR565},
+    {"rgb24", DRM_FORMAT_BGR888},
+    {"bgr24", DRM_FORMAT_RGB888},
+    {"rgb0", DRM_FORMAT_XBGR8888},
+    {"bgr0", DRM_FORMAT_XRGB8888},
+    {"0rgb", DRM_FORMAT_BGRX8888},
+    {"0bgr", DRM_FORMAT_RGBX8888},
+    {"x2rgb10le", DRM_FORMAT_XRGB2101010},
+    {"x2bgr10le", DRM_FORMAT_XBGR2101010},
+    {"rgba64le", DRM_FORMAT_ABGR16161616},
+    {"bgra64le", DRM_FORMAT_ARGB16161616},
+    {"yuyv422", DRM_FORMAT_YUYV},
+    {"yvyu422", DRM_FORMAT_YVYU},
+    {"uyvy422", DRM_FORMAT_UYVY},
+    {"y210le", DRM_FORMAT_Y210},
+    {"y212le", DRM_FORMAT_Y212},
+    {"vuyx", DRM_FORMAT_XYUV8888},
+    {"xv30le", DRM_FORMAT_XVYU2101010},
+    {"p010le", DRM_FORMAT_P010},
+    {"p012le", DRM_FORMAT_P012},
+    {"p016le", DRM_FORMAT_P016},
+    {"p210le", DRM_FORMAT_P210},
+    {"yuv410p", DRM_FORMAT_YUV410},
+    {"yuv411p", DRM_FORMAT_YUV411},
+    {"yuv420p", DRM_FORMAT_YUV420},
+    {"yuv422p", DRM_FORMAT_YUV422},
+    {"yuv444p", DRM_FORMAT_YUV444},
+    {"yuv420p10le", DRM_FORMAT_S010},
+    {"yuv422p10le", DRM_FORMAT_S210},
+    {"yuv444p10le", DRM_FORMAT_S410},
+    {"yuv420p12le", DRM_FORMAT_S012},
+    {"yuv422p12le", DRM_FORMAT_S212},
+    {"yuv444p12le", DRM_FORMAT_S412},
+    {"yuv444p16le", DRM_FORMAT_S416},
+};
 
 const struct framebus_format_info *framebus_format_by_name(const char *name)
 {
     if (!name)
         return NULL;
     for (size_t i = 0; i < TABLE_ROWS; i++)
-        if (!strcmp(table[i].name, name))
-            return &table[i];
-    /* Only then the other spelling: AYUV is one thing to GStreamer and another to DRM. */
+        if (!strcasecmp(format_table[i].name, name))
+            return &format_table[i];
+    /* The other spellings come later: AYUV is one format to GStreamer and another to DRM. */
     for (size_t i = 0; i < TABLE_ROWS; i++)
-        if (!strcmp(table[i].drm, name))
-            return &table[i];
+        if (!strcasecmp(format_table[i].drm, name))
+            return &format_table[i];
+    for (size_t i = 0; i < sizeof ffmpeg_names / sizeof *ffmpeg_names; i++)
+        if (!strcasecmp(ffmpeg_names[i].name, name))
+            return framebus_format_find(ffmpeg_names[i].fourcc);
     return NULL;
+}
+
+const char *framebus_format_name(const struct framebus_format *format)
+{
+    const struct framebus_format_info *info = framebus_format_find(format->fourcc);
+    return info ? info->name : NULL;
+}
+
+int64_t framebus_now(void)
+{
+    return clock_now();
 }
 
 /* ---- Geometry ---- */
@@ -161,7 +227,7 @@ static uint32_t divide_up(uint32_t value, uint32_t divisor)
     return value / divisor + (value % divisor != 0);
 }
 
-static const struct framebus_plane_layout *find_plane(const struct framebus_format *format, unsigned plane)
+static const struct framebus_plane_layout *format_plane(const struct framebus_format *format, unsigned plane)
 {
     const struct framebus_format_info *info = framebus_format_find(format->fourcc);
     return info && plane < info->planes ? &info->plane[plane] : NULL;
@@ -169,21 +235,21 @@ static const struct framebus_plane_layout *find_plane(const struct framebus_form
 
 uint32_t framebus_format_row_bytes(const struct framebus_format *format, unsigned plane)
 {
-    const struct framebus_plane_layout *layout = find_plane(format, plane);
+    const struct framebus_plane_layout *layout = format_plane(format, plane);
     if (!layout)
         return 0;
     uint32_t groups = divide_up(divide_up(format->width, layout->sub_x), layout->pixels);
     uint64_t bytes = (uint64_t)groups * layout->bytes;
-    return bytes < UINT32_MAX ? (uint32_t)bytes : UINT32_MAX; /* the width need not be checked yet */
+    return bytes < UINT32_MAX ? (uint32_t)bytes : UINT32_MAX; /* the width may not have been checked yet */
 }
 
 uint32_t framebus_format_rows(const struct framebus_format *format, unsigned plane)
 {
-    const struct framebus_plane_layout *layout = find_plane(format, plane);
+    const struct framebus_plane_layout *layout = format_plane(format, plane);
     return layout ? divide_up(format->height, layout->sub_y) : 0;
 }
 
-/* The four characters of a fourcc and its number: what is shown may be anything. */
+/* The four characters of a fourcc and its number. The fourcc may be anything, the text is printable. */
 struct fourcc_text {
     char text[40];
 };
@@ -201,7 +267,7 @@ static struct fourcc_text fourcc_text(uint32_t fourcc)
     return result;
 }
 
-static int check_side(const char *which, uint32_t pixels, uint32_t least)
+static int format_check_side(const char *which, uint32_t pixels, uint32_t least)
 {
     if (pixels < least || pixels > FRAMEBUS_SIDE_MAX)
         return fail(-EINVAL, "%s %" PRIu32 " is outside %" PRIu32 "..%d", which, pixels, least,
@@ -216,15 +282,15 @@ int framebus_format_init(struct framebus_format *format, uint32_t fourcc, uint32
     const struct framebus_format_info *info = framebus_format_find(fourcc);
     if (!info)
         return fail(-EINVAL, "fourcc %s is not in the format table", fourcc_text(fourcc).text);
-    int r = check_side("width", width, 1);
+    int r = format_check_side("width", width, 1);
     if (!r)
-        r = check_side("height", height, 1);
+        r = format_check_side("height", height, 1);
     if (r)
         return r;
 
     *format =
         (struct framebus_format){.fourcc = fourcc, .width = width, .height = height, .planes = info->planes};
-    /* GStreamer makes the rows even where two of them share chroma, and in I422_10LE and I422_12LE too. */
+    /* GStreamer makes the number of rows even where two share chroma, and in I422_10LE and I422_12LE. */
     const struct framebus_plane_layout *last = &info->plane[info->planes - 1];
     bool even = last->sub_y == 2 || (info->planes == 3 && last->bytes == 2 && last->sub_x == 2);
     uint32_t picture_rows = even ? height + (height & 1) : height;
@@ -236,6 +302,16 @@ int framebus_format_init(struct framebus_format *format, uint32_t fourcc, uint32
         format->size += (uint64_t)format->stride[i] * rows;
     }
     return 0;
+}
+
+int framebus_format_init_name(struct framebus_format *format, const char *name, uint32_t width,
+                              uint32_t height)
+{
+    const struct framebus_format_info *info = framebus_format_by_name(name);
+    if (!info)
+        return fail(-EINVAL, "\"%s\" is not a format such as NV12: 'framebus test --formats' lists them",
+                    name ? name : "(null)");
+    return framebus_format_init(format, info->fourcc, width, height);
 }
 
 int framebus_format_init_opaque(struct framebus_format *format, const char *caps, uint64_t size)
@@ -251,16 +327,17 @@ int framebus_format_init_opaque(struct framebus_format *format, const char *caps
 
 /* ---- Checking ---- */
 
-/* x/0 and what does not fit in an int (GStreamer's fractions) is refused; 0/y only if it means something. */
-static int check_fraction(const char *what, uint32_t num, uint32_t den, bool zero)
+/* Refuses x/0, what does not fit GStreamer's fractions (of int), and 0/y unless `zero`: there it has a
+ * meaning. */
+static int format_check_fraction(const char *what, uint32_t num, uint32_t den, bool zero)
 {
     bool unset = !num && !den;
     if (!unset && (!den || (!num && !zero) || num > INT_MAX || den > INT_MAX))
-        return fail(-EINVAL, "%s %" PRIu32 "/%" PRIu32 " is no usable fraction", what, num, den);
+        return fail(-EINVAL, "%s %" PRIu32 "/%" PRIu32 " is not a usable fraction", what, num, den);
     return 0;
 }
 
-static int check_caps(const char *caps, bool required)
+static int format_check_caps(const char *caps, bool required)
 {
     size_t length = caps ? strnlen(caps, FRAMEBUS_CAPS_MAX) : 0;
     if (length == FRAMEBUS_CAPS_MAX)
@@ -270,22 +347,22 @@ static int check_caps(const char *caps, bool required)
     return 0;
 }
 
-static int check_payload(const struct framebus_format *format)
+static int format_check_payload(const struct framebus_format *format)
 {
     if (format->planes)
         return fail(-EINVAL, "planes %" PRIu32 " with fourcc 0: opaque payloads have none", format->planes);
     if (format->modifier)
         return fail(-EINVAL, "modifier 0x%" PRIx64 " with fourcc 0: opaque payloads have none",
                     format->modifier);
-    int r = check_side("width", format->width, 0);
-    return r ? r : check_side("height", format->height, 0);
+    int r = format_check_side("width", format->width, 0);
+    return r ? r : format_check_side("height", format->height, 0);
 }
 
-/* How a driver lays out tiles or compressed pictures is its own affair, where they are is not. */
-static int check_tiled(const struct framebus_format *format)
+/* How a driver lays out tiles or compressed pictures cannot be checked, but where they are can. */
+static int format_check_tiled(const struct framebus_format *format)
 {
     if (format->modifier == DRM_FORMAT_MOD_INVALID)
-        return fail(-EINVAL, "modifier is DRM_FORMAT_MOD_INVALID: the layout must be told");
+        return fail(-EINVAL, "modifier is DRM_FORMAT_MOD_INVALID: the layout has to be known");
     for (unsigned i = 0; i < format->planes; i++)
         if (format->offset[i] >= format->size)
             return fail(-EINVAL, "offset of plane %u is %" PRIu64 ", past the size %" PRIu64, i,
@@ -293,7 +370,7 @@ static int check_tiled(const struct framebus_format *format)
     return 0;
 }
 
-static int check_linear(const struct framebus_format *format, const struct framebus_format_info *info)
+static int format_check_linear(const struct framebus_format *format, const struct framebus_format_info *info)
 {
     if (format->planes != info->planes)
         return fail(-EINVAL, "planes %" PRIu32 ": %s has %u", format->planes, info->name, info->planes);
@@ -312,19 +389,19 @@ static int check_linear(const struct framebus_format *format, const struct frame
     return 0;
 }
 
-static int check_picture(const struct framebus_format *format)
+static int format_check_picture(const struct framebus_format *format)
 {
     const struct framebus_format_info *info = framebus_format_find(format->fourcc);
     if (!info)
         return fail(-EINVAL, "fourcc %s is not in the format table", fourcc_text(format->fourcc).text);
-    int r = check_side("width", format->width, 1);
+    int r = format_check_side("width", format->width, 1);
     if (!r)
-        r = check_side("height", format->height, 1);
+        r = format_check_side("height", format->height, 1);
     if (r)
         return r;
     if (!format->planes || format->planes > FRAMEBUS_PLANES_MAX)
         return fail(-EINVAL, "planes %" PRIu32 " is outside 1..%d", format->planes, FRAMEBUS_PLANES_MAX);
-    return format->modifier ? check_tiled(format) : check_linear(format, info);
+    return format->modifier ? format_check_tiled(format) : format_check_linear(format, info);
 }
 
 int framebus_format_check(const struct framebus_format *format)
@@ -336,13 +413,19 @@ int framebus_format_check(const struct framebus_format *format)
     if (format->color.range > 2)
         return fail(-EINVAL, "color.range %u is none of 0 (unknown), 1 (limited), 2 (full)",
                     format->color.range);
-    int r = check_fraction("frame rate", format->rate_num, format->rate_den, true);
+    if (format->orientation > FRAMEBUS_ORIENTATION_MIRROR_270)
+        return fail(-EINVAL, "orientation %" PRIu32 " is outside 0..%d", format->orientation,
+                    FRAMEBUS_ORIENTATION_MIRROR_270);
+    for (unsigned i = 0; i < sizeof format->reserved / sizeof *format->reserved; i++)
+        if (format->reserved[i])
+            return fail(-EINVAL, "reserved[%u] of the format is not zero", i);
+    int r = format_check_fraction("frame rate", format->rate_num, format->rate_den, true);
     if (!r)
-        r = check_fraction("pixel aspect", format->aspect_num, format->aspect_den, false);
+        r = format_check_fraction("pixel aspect", format->aspect_num, format->aspect_den, false);
     if (!r)
-        r = check_caps(format->caps, !format->fourcc);
+        r = format_check_caps(format->caps, !format->fourcc);
     if (!r)
-        r = format->fourcc ? check_picture(format) : check_payload(format);
+        r = format->fourcc ? format_check_picture(format) : format_check_payload(format);
     return r;
 }
 
@@ -357,7 +440,7 @@ bool framebus_format_equal(const struct framebus_format *a, const struct framebu
         a->aspect_den != b->aspect_den || a->color.primaries != b->color.primaries ||
         a->color.transfer != b->color.transfer || a->color.matrix != b->color.matrix ||
         a->color.range != b->color.range || a->modifier != b->modifier || a->size != b->size ||
-        a->planes != b->planes)
+        a->planes != b->planes || a->orientation != b->orientation)
         return false;
     for (unsigned i = 0; i < a->planes && i < FRAMEBUS_PLANES_MAX; i++)
         if (a->stride[i] != b->stride[i] || a->offset[i] != b->offset[i])
@@ -365,9 +448,9 @@ bool framebus_format_equal(const struct framebus_format *a, const struct framebu
     return !strcmp(a->caps ? a->caps : "", b->caps ? b->caps : "");
 }
 
-/* The media type: caps text up to a comma, features or a second structure. It goes to terminals, so
- * only printable characters. */
-static void describe_caps(const char *caps, char *text, size_t room)
+/* The media type: caps text up to a comma, features or a second structure. Terminals show it, so only
+ * printable characters are left. */
+static void caps_describe(const char *caps, char *text, size_t room)
 {
     size_t length = strcspn(caps, ",;( \t");
     if (length >= room)
@@ -392,8 +475,11 @@ char *framebus_format_describe(const struct framebus_format *format, char *text,
     else if (format->fourcc)
         snprintf(kind, sizeof kind, "%s", fourcc_text(format->fourcc).text);
     else
-        describe_caps(format->caps ? format->caps : "", kind, sizeof kind);
+        caps_describe(format->caps ? format->caps : "", kind, sizeof kind);
 
+    static const char *const turned[] = {
+        "",          " turned 90",           " turned 180",           " turned 270",
+        " mirrored", " mirrored, turned 90", " mirrored, turned 180", " mirrored, turned 270"};
     char sides[32] = "", rate[32] = "", modifier[40] = "";
     if (format->width || format->height)
         snprintf(sides, sizeof sides, " %" PRIu32 "x%" PRIu32, format->width, format->height);
@@ -401,6 +487,6 @@ char *framebus_format_describe(const struct framebus_format *format, char *text,
         snprintf(rate, sizeof rate, " %" PRIu32 "/%" PRIu32, format->rate_num, format->rate_den);
     if (format->modifier)
         snprintf(modifier, sizeof modifier, " modifier 0x%" PRIx64, format->modifier);
-    snprintf(text, room, "%s%s%s%s", kind, sides, rate, modifier);
+    snprintf(text, room, "%s%s%s%s%s", kind, sides, rate, modifier, turned[format->orientation & 7]);
     return text;
 }
