@@ -4,7 +4,7 @@
 #define HD_ROWS 720
 
 /* Indexed by H.273's MatrixCoefficients. 4 (FCC) and 7 (SMPTE 240M) differ from their neighbours by
- * less than one can see. */
+ * less than people can see. */
 static const struct {
     bool known;
     enum color_matrix matrix;
@@ -25,7 +25,6 @@ struct color color_of(const struct framebus_format *format)
     const struct framebus_format_info *info = framebus_format_find(format->fourcc);
     unsigned code = format->color.matrix;
     struct color color = {.matrix = format->height < HD_ROWS ? COLOR_BT601 : COLOR_BT709};
-
     if (code < sizeof(h273) / sizeof(*h273) && h273[code].known)
         color.matrix = h273[code].matrix;
     color.full =

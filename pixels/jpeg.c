@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* JPEG pictures, by libjpeg-turbo, whose errors become return values. */
 #include "jpeg.h"
 
 #include <errno.h>
@@ -17,27 +18,25 @@ struct jpeg {
 };
 
 /* The library must not end the program, nor write to its standard error. */
-static void fail(j_common_ptr common)
+static void jpeg_fail(j_common_ptr common)
 {
     struct jpeg *jpeg = common->client_data;
-
     longjmp(jpeg->failed, 1);
 }
 
-static void say_nothing(j_common_ptr common)
+static void jpeg_ignore_message(j_common_ptr common)
 {
     (void)common;
 }
 
 int jpeg_open(struct jpeg **result, const uint8_t *data, size_t bytes, int *width, int *height)
 {
-    struct jpeg *jpeg = *result = calloc(1, sizeof(*jpeg));
-
+    struct jpeg *jpeg = *result = calloc(1, sizeof *jpeg);
     if (!jpeg)
         return -ENOMEM;
     jpeg->decoder.err = jpeg_std_error(&jpeg->errors);
-    jpeg->errors.error_exit = fail;
-    jpeg->errors.output_message = say_nothing;
+    jpeg->errors.error_exit = jpeg_fail;
+    jpeg->errors.output_message = jpeg_ignore_message;
     jpeg->decoder.client_data = jpeg;
     if (setjmp(jpeg->failed))
         goto fail;
@@ -58,7 +57,6 @@ fail:
 int jpeg_decode(struct jpeg *jpeg, uint8_t *pixels, int stride)
 {
     struct jpeg_decompress_struct *decoder = &jpeg->decoder;
-
     if (setjmp(jpeg->failed))
         return -EBADMSG;
     decoder->out_color_space = JCS_EXT_BGRX;

@@ -19,7 +19,6 @@ int png_file_write(const char *path, const uint8_t *pixels, int width, int heigh
     bool to_stdout = strcmp(path, "-") == 0;
     FILE *file = to_stdout ? stdout : fopen(path, "wb");
     int r = 0;
-
     if (!file)
         return -errno;
     errno = 0;
