@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-#include "deviceprovider.h"
-#include "framebussink.h"
-#include "framebussrc.h"
-#include "frameinfo.h"
+#include "plugin.h"
 
-#include <gst/gst.h>
+#include "meta.h"
 
 static gboolean plugin_init(GstPlugin *plugin)
 {
     gboolean registered = GST_ELEMENT_REGISTER(framebussink, plugin);
 
-    frameinfo_register();
+    meta_register();
     registered &= GST_ELEMENT_REGISTER(framebussrc, plugin);
     registered &= GST_DEVICE_PROVIDER_REGISTER(framebusdeviceprovider, plugin);
     return registered;

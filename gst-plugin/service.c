@@ -7,118 +7,128 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#define LOOK_MS 200
+/* How often changes are looked for while publishing serves the readers. */
+#define SERVICE_POLL_MS 200
+
+/* How far apart wishes for key frames are, from whatever readers: they make a stream larger for all. */
+#define KEY_FRAME_USEC G_USEC_PER_SEC
 
 struct service {
-    GstFramebusLender *lender;
+    GstFramebusAllocator *allocator;
     const struct service_listener *listener;
     gpointer user;
     GThread *thread;
     int wake_fd;
     gint stop, publishing;
 
-    struct framebus_bus_info *known; /* what was told last; NULL: nothing yet */
+    gboolean wants_key_frame;        /* a reader does, and it was not said yet */
+    gint64 next_key_frame;           /* when it may be said */
+    struct framebus_bus_info *known; /* the state that was reported last; NULL: there is none yet */
 };
 
-static gboolean is_same(const struct framebus_peer_info *a, const struct framebus_peer_info *b)
+static const struct framebus_peer_info *info_find_reader(const struct framebus_bus_info *info, uint64_t id)
 {
-    return a->pid == b->pid && strcmp(a->label, b->label) == 0;
+    for (guint i = 0; info && i < info->readers; i++) {
+        if (info->reader[i].id == id)
+            return &info->reader[i];
+    }
+    return NULL;
 }
 
-static guint count_of(const struct framebus_bus_info *info, guint until,
-                      const struct framebus_peer_info *reader)
+/* Calls `report` for each reader of `info` that `other` does not have. Returns how many there are. */
+static guint info_report_new(const struct framebus_bus_info *info, const struct framebus_bus_info *other,
+                             guint readers,
+                             void (*report)(const struct framebus_peer_info *, guint, gpointer),
+                             gpointer user)
 {
-    guint count = 0;
-
-    for (guint i = 0; info && i < MIN(until, info->readers); i++)
-        count += is_same(&info->reader[i], reader);
-    return count;
-}
-
-/* Calls `tell` for each reader of `info` that `other` does not have. One process may have several. */
-static guint tell_of(const struct framebus_bus_info *info, const struct framebus_bus_info *other,
-                     guint readers, void (*tell)(const struct framebus_peer_info *, guint, gpointer),
-                     gpointer user)
-{
-    guint told = 0;
+    guint reported = 0;
 
     for (guint i = 0; info && i < info->readers; i++) {
-        if (count_of(info, i + 1, &info->reader[i]) > count_of(other, G_MAXUINT, &info->reader[i])) {
-            tell(&info->reader[i], readers, user);
-            told++;
+        if (!info_find_reader(other, info->reader[i].id)) {
+            report(&info->reader[i], readers, user);
+            reported++;
         }
     }
-    return told;
+    return reported;
 }
 
-static guint64 missed_by_all(const struct framebus_bus_info *info)
+/* Returns TRUE if a reader has missed something since. Each counts for itself: one that leaves takes its
+ * number away. */
+static gboolean info_has_missed(const struct framebus_bus_info *info, const struct framebus_bus_info *since)
 {
-    guint64 missed = 0;
+    for (guint i = 0; i < info->readers; i++) {
+        const struct framebus_peer_info *before = info_find_reader(since, info->reader[i].id);
 
-    for (guint i = 0; info && i < info->readers; i++)
-        missed += info->reader[i].missed;
-    return missed;
+        if (before && info->reader[i].missed > before->missed)
+            return TRUE;
+    }
+    return FALSE;
 }
 
-static void look(struct service *service)
+static void service_update(struct service *service)
 {
     const struct service_listener *listener = service->listener;
-    struct framebus_bus_info *info = lender_info(service->lender);
+    struct framebus_bus_info *info = allocator_info(service->allocator);
+    const gint64 now = g_get_monotonic_time();
     gboolean joined;
 
     if (!info)
         return;
-    tell_of(service->known, info, info->readers, listener->reader_removed, service->user);
-    joined = tell_of(info, service->known, info->readers, listener->reader_added, service->user) > 0;
-    if (joined || missed_by_all(info) > missed_by_all(service->known))
-        listener->key_frame_wanted(service->user);
+    info_report_new(service->known, info, info->readers, listener->reader_removed, service->user);
+    joined = info_report_new(info, service->known, info->readers, listener->reader_added, service->user) > 0;
+    service->wants_key_frame |= joined || info_has_missed(info, service->known);
     framebus_info_free(service->known, 1);
     service->known = info;
+    if (service->wants_key_frame && now >= service->next_key_frame) {
+        service->wants_key_frame = FALSE;
+        service->next_key_frame = now + KEY_FRAME_USEC;
+        listener->key_frame_wanted(service->user);
+    }
 }
 
-static gpointer serve(gpointer data)
+static gpointer service_run(gpointer data)
 {
     struct service *service = data;
     struct pollfd fds[] = {
-        {.fd = lender_fd(service->lender), .events = POLLIN},
+        {.fd = allocator_fd(service->allocator), .events = POLLIN},
         {.fd = service->wake_fd, .events = POLLIN},
     };
     eventfd_t count;
     int r = 0;
 
     while (!g_atomic_int_get(&service->stop) && r >= 0) {
-        int timeout = g_atomic_int_get(&service->publishing) ? LOOK_MS : -1;
+        int timeout = g_atomic_int_get(&service->publishing) ? SERVICE_POLL_MS : -1;
 
         if (poll(fds, G_N_ELEMENTS(fds), timeout) < 0 && errno != EINTR)
             break;
         eventfd_read(service->wake_fd, &count);
         if (fds[0].revents)
-            r = lender_dispatch(service->lender);
+            r = allocator_dispatch(service->allocator);
         if (r >= 0)
-            look(service);
+            service_update(service);
     }
     if (r < 0 && r != -ECANCELED)
         service->listener->failed(r, service->user);
     return NULL;
 }
 
-static void wake(struct service *service)
+static void service_wake(struct service *service)
 {
     eventfd_write(service->wake_fd, 1);
 }
 
-struct service *service_start(GstFramebusLender *lender, const struct service_listener *listener,
+struct service *service_start(GstFramebusAllocator *allocator, const struct service_listener *listener,
                               gpointer user)
 {
     struct service *service = g_new0(struct service, 1);
 
-    service->lender = gst_object_ref(lender);
+    service->allocator = gst_object_ref(allocator);
     service->listener = listener;
     service->user = user;
     service->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (service->wake_fd < 0)
         goto fail;
-    service->thread = g_thread_try_new("framebus-serve", serve, service, NULL);
+    service->thread = g_thread_try_new("framebus-serve", service_run, service, NULL);
     if (!service->thread)
         goto fail;
     return service;
@@ -131,7 +141,7 @@ fail:
 void service_set_publishing(struct service *service, gboolean publishing)
 {
     g_atomic_int_set(&service->publishing, publishing);
-    wake(service);
+    service_wake(service);
 }
 
 void service_stop(struct service *service)
@@ -140,12 +150,12 @@ void service_stop(struct service *service)
         return;
     if (service->thread) {
         g_atomic_int_set(&service->stop, TRUE);
-        wake(service);
+        service_wake(service);
         g_thread_join(service->thread);
     }
     if (service->wake_fd >= 0)
         close(service->wake_fd);
     framebus_info_free(service->known, 1);
-    gst_object_unref(service->lender);
+    gst_object_unref(service->allocator);
     g_free(service);
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Serves the readers of a bus in a thread of its own, so that they are let in and out while the pipeline is
- * paused or gives nothing, and tells who comes and goes. */
+/* Serves the readers of a bus in a thread of its own, so that they come and go while the pipeline is paused
+ * or gives nothing, and reports those that do. */
 #ifndef GST_FRAMEBUS_SERVICE_H
 #define GST_FRAMEBUS_SERVICE_H
 
-#include "lender.h"
+#include "allocator.h"
 
 G_BEGIN_DECLS
 
@@ -12,18 +12,19 @@ G_BEGIN_DECLS
 struct service_listener {
     void (*reader_added)(const struct framebus_peer_info *reader, guint readers, gpointer user);
     void (*reader_removed)(const struct framebus_peer_info *reader, guint readers, gpointer user);
-    /* A reader has joined or missed something: it cannot decode what comes before the next key frame. */
+    /* A reader has joined or missed something: it cannot decode what comes before the next key frame. At most
+     * once a second. */
     void (*key_frame_wanted)(gpointer user);
     void (*failed)(int error, gpointer user);
 };
 
 struct service;
 
-/* NULL if no thread or file descriptor is to be had. */
-struct service *service_start(GstFramebusLender *lender, const struct service_listener *listener,
+/* Returns NULL if a thread or a file descriptor cannot be had. */
+struct service *service_start(GstFramebusAllocator *allocator, const struct service_listener *listener,
                               gpointer user);
 
-/* While frames are published, publishing serves readers too and the service must look by itself. */
+/* While frames are published, publishing serves the readers too, and the service has to poll for changes. */
 void service_set_publishing(struct service *service, gboolean publishing);
 
 void service_stop(struct service *service);

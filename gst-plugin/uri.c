@@ -1,27 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 #include "uri.h"
 
-/* What a URI may set: it can come from a playlist, and is not to reach into the rest of the element. */
-static const char *const allowed[] = {"delivery",   "hold",      "on-disconnect", "forward-eos", "timeout",
-                                      "on-timeout", "keep-last", "do-timestamp",  NULL};
+/* The properties that a URI may set. It can come from a playlist, and must not reach any other. */
+static const char *const parameters[] = {"delivery",   "hold",      "on-disconnect", "forward-eos", "timeout",
+                                         "on-timeout", "keep-last", "do-timestamp",  NULL};
 
-/* Sets one property, or only looks whether it could be set. */
-static gboolean apply(GObject *object, const char *name, const char *text, gboolean set, GError **error)
+/* Sets one property, or only checks whether it can be set. */
+static gboolean uri_apply_parameter(GObject *object, const char *name, const char *text, gboolean set,
+                                    GError **error)
 {
     GParamSpec *property = g_object_class_find_property(G_OBJECT_GET_CLASS(object), name);
     GValue value = G_VALUE_INIT;
     gboolean valid;
 
-    if (!property || !g_strv_contains(allowed, name)) {
-        g_autofree char *names = g_strjoinv(", ", (char **)allowed);
+    if (!property || !g_strv_contains(parameters, name)) {
+        g_autofree char *names = g_strjoinv(", ", (char **)parameters);
 
-        g_set_error(error, GST_URI_ERROR, GST_URI_ERROR_BAD_REFERENCE, "\"%s\" is none of %s", name, names);
+        g_set_error(error, GST_URI_ERROR, GST_URI_ERROR_BAD_REFERENCE, "\"%s\" is not one of %s", name,
+                    names);
         return FALSE;
     }
     g_value_init(&value, property->value_type);
     valid = text && gst_value_deserialize(&value, text) && !g_param_value_validate(property, &value);
     if (!valid)
-        g_set_error(error, GST_URI_ERROR, GST_URI_ERROR_BAD_REFERENCE, "\"%s\" is no value for \"%s\"",
+        g_set_error(error, GST_URI_ERROR, GST_URI_ERROR_BAD_REFERENCE, "\"%s\" is not a value for \"%s\"",
                     text ? text : "", name);
     else if (set)
         g_object_set_property(object, name, &value);
@@ -29,7 +31,7 @@ static gboolean apply(GObject *object, const char *name, const char *text, gbool
     return valid;
 }
 
-static gboolean apply_all(GObject *object, GHashTable *table, gboolean set, GError **error)
+static gboolean uri_apply_parameters(GObject *object, GHashTable *table, gboolean set, GError **error)
 {
     GHashTableIter iter;
     gpointer name, text;
@@ -38,14 +40,14 @@ static gboolean apply_all(GObject *object, GHashTable *table, gboolean set, GErr
         return TRUE;
     g_hash_table_iter_init(&iter, table);
     while (g_hash_table_iter_next(&iter, &name, &text)) {
-        if (!apply(object, name, text, set, error))
+        if (!uri_apply_parameter(object, name, text, set, error))
             return FALSE;
     }
     return TRUE;
 }
 
-/* All that the URI names is set, or nothing. */
-static gboolean apply_uri(GObject *object, const char *text, GError **error)
+/* Sets everything that the URI names, or nothing. */
+static gboolean uri_apply(GObject *object, const char *text, GError **error)
 {
     GstUri *uri = gst_uri_from_string(text);
     const char *host = uri ? gst_uri_get_host(uri) : NULL;
@@ -58,7 +60,8 @@ static gboolean apply_uri(GObject *object, const char *text, GError **error)
     if (!uri || has_host == has_path) {
         g_set_error(error, GST_URI_ERROR, GST_URI_ERROR_BAD_URI,
                     "\"%s\" names no bus: use framebus://NAME or framebus:///path/of/the/socket", text);
-    } else if (apply_all(object, table, FALSE, error) && apply_all(object, table, TRUE, error)) {
+    } else if (uri_apply_parameters(object, table, FALSE, error) &&
+               uri_apply_parameters(object, table, TRUE, error)) {
         g_object_set(object, "bus", has_host ? host : path, NULL);
         done = TRUE;
     }
@@ -79,7 +82,7 @@ static const char *const *uri_protocols(GType type G_GNUC_UNUSED)
     return protocols;
 }
 
-static char *get_uri(GstURIHandler *handler)
+static char *uri_get(GstURIHandler *handler)
 {
     g_autofree char *bus = NULL, *escaped = NULL;
 
@@ -90,14 +93,14 @@ static char *get_uri(GstURIHandler *handler)
     return g_strconcat("framebus://", escaped, NULL);
 }
 
-static gboolean set_uri(GstURIHandler *handler, const char *uri, GError **error)
+static gboolean uri_set(GstURIHandler *handler, const char *uri, GError **error)
 {
     if (GST_STATE(handler) > GST_STATE_READY) {
         g_set_error(error, GST_URI_ERROR, GST_URI_ERROR_BAD_STATE,
                     "the URI can be changed in NULL and READY only, not while running");
         return FALSE;
     }
-    return apply_uri(G_OBJECT(handler), uri, error);
+    return uri_apply(G_OBJECT(handler), uri, error);
 }
 
 void uri_handler_init(gpointer data, gpointer user G_GNUC_UNUSED)
@@ -106,6 +109,6 @@ void uri_handler_init(gpointer data, gpointer user G_GNUC_UNUSED)
 
     interface->get_type = uri_type;
     interface->get_protocols = uri_protocols;
-    interface->get_uri = get_uri;
-    interface->set_uri = set_uri;
+    interface->get_uri = uri_get;
+    interface->set_uri = uri_set;
 }

@@ -1,17 +1,23 @@
 /* SPDX-License-Identifier: MIT */
-#include "deviceprovider.h"
-
+/* The device provider: lists the buses that are served as devices, and follows their coming and going. */
 #include "caps.h"
+#include "plugin.h"
 
+#include <errno.h>
 #include <framebus.h>
-#include <limits.h>
 #include <poll.h>
 #include <sys/eventfd.h>
-#include <sys/inotify.h>
 #include <unistd.h>
 
-/* Comings and goings are seen in the runtime directory; a death or a change of format has to be asked for. */
-#define ASK_MS 1000
+/* By then the monitor has told of every bus that was there at the beginning. */
+#define DEVICE_SWEEP_MS 1000
+
+#define GST_TYPE_FRAMEBUS_DEVICE gst_framebus_device_get_type()
+G_DECLARE_FINAL_TYPE(GstFramebusDevice, gst_framebus_device, GST, FRAMEBUS_DEVICE, GstDevice)
+
+#define GST_TYPE_FRAMEBUS_DEVICE_PROVIDER gst_framebus_device_provider_get_type()
+G_DECLARE_FINAL_TYPE(GstFramebusDeviceProvider, gst_framebus_device_provider, GST, FRAMEBUS_DEVICE_PROVIDER,
+                     GstDeviceProvider)
 
 struct _GstFramebusDevice {
     GstDevice parent;
@@ -23,10 +29,12 @@ struct _GstFramebusDeviceProvider {
     GstDeviceProvider parent;
     GThread *thread;
     int wake_fd;
-    GList *known; /* devices that were told of; the thread's while there is one */
+    struct framebus_monitor *monitor; /* the thread's while there is one */
+    GList *known;                     /* devices that were reported; the thread's while there is one */
 };
 
 GST_DEBUG_CATEGORY_STATIC(framebus_device_debug);
+#undef GST_CAT_DEFAULT
 #define GST_CAT_DEFAULT framebus_device_debug
 
 G_DEFINE_TYPE(GstFramebusDevice, gst_framebus_device, GST_TYPE_DEVICE)
@@ -38,7 +46,7 @@ GST_DEVICE_PROVIDER_REGISTER_DEFINE(framebusdeviceprovider, "framebusdeviceprovi
 
 /* ---- Device -------------------------------------------------------------------------------- */
 
-/* NULL if nothing can be read from the bus at present. */
+/* Returns NULL if nothing can be read from the bus at present. */
 static GstFramebusDevice *device_new(const struct framebus_bus_info *info)
 {
     g_autofree char *why = NULL, *name = NULL;
@@ -71,7 +79,7 @@ static GstFramebusDevice *device_new(const struct framebus_bus_info *info)
     return device;
 }
 
-static gboolean is_same(const GstFramebusDevice *a, const GstFramebusDevice *b)
+static gboolean device_is_same(const GstFramebusDevice *a, const GstFramebusDevice *b)
 {
     GstCaps *one = gst_device_get_caps(GST_DEVICE(a)), *other = gst_device_get_caps(GST_DEVICE(b));
     gboolean same = a->pid == b->pid && gst_caps_is_equal(one, other);
@@ -81,7 +89,7 @@ static gboolean is_same(const GstFramebusDevice *a, const GstFramebusDevice *b)
     return same;
 }
 
-static GstElement *create_element(GstDevice *device, const char *name)
+static GstElement *device_create_element(GstDevice *device, const char *name)
 {
     GstElement *element = gst_element_factory_make("framebussrc", name);
 
@@ -90,7 +98,7 @@ static GstElement *create_element(GstDevice *device, const char *name)
     return element;
 }
 
-static gboolean reconfigure_element(GstDevice *device, GstElement *element)
+static gboolean device_reconfigure_element(GstDevice *device, GstElement *element)
 {
     GstElementFactory *factory = gst_element_get_factory(element);
 
@@ -100,7 +108,7 @@ static gboolean reconfigure_element(GstDevice *device, GstElement *element)
     return TRUE;
 }
 
-static void finalize_device(GObject *object)
+static void device_finalize(GObject *object)
 {
     g_free(GST_FRAMEBUS_DEVICE(object)->bus);
     G_OBJECT_CLASS(gst_framebus_device_parent_class)->finalize(object);
@@ -108,9 +116,9 @@ static void finalize_device(GObject *object)
 
 static void gst_framebus_device_class_init(GstFramebusDeviceClass *class)
 {
-    G_OBJECT_CLASS(class)->finalize = finalize_device;
-    GST_DEVICE_CLASS(class)->create_element = create_element;
-    GST_DEVICE_CLASS(class)->reconfigure_element = reconfigure_element;
+    G_OBJECT_CLASS(class)->finalize = device_finalize;
+    GST_DEVICE_CLASS(class)->create_element = device_create_element;
+    GST_DEVICE_CLASS(class)->reconfigure_element = device_reconfigure_element;
 }
 
 static void gst_framebus_device_init(GstFramebusDevice *device G_GNUC_UNUSED)
@@ -119,8 +127,8 @@ static void gst_framebus_device_init(GstFramebusDevice *device G_GNUC_UNUSED)
 
 /* ---- Provider ------------------------------------------------------------------------------ */
 
-/* All devices there are, newly made, with floating references. */
-static GList *probe(GstDeviceProvider *base G_GNUC_UNUSED)
+/* Returns a new device for each bus, with floating references. */
+static GList *provider_probe(GstDeviceProvider *base G_GNUC_UNUSED)
 {
     struct framebus_bus_info *infos = NULL;
     GList *devices = NULL;
@@ -140,7 +148,7 @@ static GList *probe(GstDeviceProvider *base G_GNUC_UNUSED)
     return g_list_reverse(devices);
 }
 
-static GstFramebusDevice *find(GList *devices, const char *bus)
+static GstFramebusDevice *devices_find(GList *devices, const char *bus)
 {
     for (GList *item = devices; item; item = item->next) {
         if (strcmp(GST_FRAMEBUS_DEVICE(item->data)->bus, bus) == 0)
@@ -149,88 +157,84 @@ static GstFramebusDevice *find(GList *devices, const char *bus)
     return NULL;
 }
 
-/* Tells of what differs between the devices known and those there are. */
-static void update(GstFramebusDeviceProvider *provider)
+/* Reports a bus as it is now; `device` is NULL if nothing can be read from it. Takes a floating reference. */
+static void provider_update(GstFramebusDeviceProvider *provider, const char *bus, GstFramebusDevice *device)
 {
     GstDeviceProvider *base = GST_DEVICE_PROVIDER(provider);
-    GList *now = probe(base);
+    GstFramebusDevice *old = devices_find(provider->known, bus);
 
-    for (GList *item = now; item; item = item->next)
-        gst_object_ref_sink(item->data);
-    for (GList *item = provider->known; item; item = item->next) {
-        if (!find(now, GST_FRAMEBUS_DEVICE(item->data)->bus))
-            gst_device_provider_device_remove(base, item->data);
+    if (device)
+        gst_object_ref_sink(device);
+    if (old && device && device_is_same(old, device)) {
+        gst_object_unref(device);
+        return;
     }
-    for (GList *item = now; item; item = item->next) {
-        GstFramebusDevice *device = item->data, *old = find(provider->known, device->bus);
-
-        if (!old) {
-            gst_device_provider_device_add(base, GST_DEVICE(device));
-        } else if (is_same(old, device)) {
-            item->data = gst_object_ref(old);
-            gst_object_unref(device);
-        } else {
-            gst_device_provider_device_changed(base, GST_DEVICE(device), GST_DEVICE(old));
-        }
-    }
-    g_list_free_full(provider->known, gst_object_unref);
-    provider->known = now;
+    provider->known = g_list_remove(provider->known, old);
+    if (device)
+        provider->known = g_list_append(provider->known, device);
+    if (old && device)
+        gst_device_provider_device_changed(base, GST_DEVICE(device), GST_DEVICE(old));
+    else if (old)
+        gst_device_provider_device_remove(base, GST_DEVICE(old));
+    else if (device)
+        gst_device_provider_device_add(base, GST_DEVICE(device));
+    if (old)
+        gst_object_unref(old);
 }
 
-/* A file descriptor that tells of changes in the runtime directory, -1 if there is none yet. */
-static int watch_directory(int watch_fd)
+/* Handles the events there are. Notes in `seen` of which buses the monitor has told. */
+static void provider_follow(GstFramebusDeviceProvider *provider, GHashTable *seen)
 {
-    char path[PATH_MAX];
+    struct framebus_event event;
+    int r;
 
-    if (watch_fd >= 0 || framebus_directory(path, sizeof(path)) < 0)
-        return watch_fd;
-    watch_fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-    if (watch_fd >= 0 &&
-        inotify_add_watch(watch_fd, path, IN_MOVED_TO | IN_DELETE | IN_DELETE_SELF | IN_ONLYDIR) < 0) {
-        close(watch_fd);
-        watch_fd = -1;
+    while ((r = framebus_monitor_next(provider->monitor, &event, 0)) == 0) {
+        if (event.reader)
+            continue;
+        if (seen)
+            g_hash_table_add(seen, g_strdup(event.bus->name));
+        provider_update(provider, event.bus->name,
+                        event.type == FRAMEBUS_EVENT_BUS_REMOVED ? NULL : device_new(event.bus));
     }
-    return watch_fd;
+    if (r != -ETIMEDOUT)
+        GST_WARNING("%s", framebus_last_error());
 }
 
-/* False if the directory itself is gone. */
-static gboolean drain(int watch_fd)
+/* Drops what went between the first probe and the monitor's first look. */
+static void provider_sweep(GstFramebusDeviceProvider *provider, GHashTable *seen)
 {
-    _Alignas(struct inotify_event) char events[4096];
-    gboolean there = TRUE;
-    ssize_t size;
+    GList *next;
 
-    while ((size = read(watch_fd, events, sizeof(events))) > 0) {
-        for (ssize_t at = 0; at < size;) {
-            const struct inotify_event *event = (const struct inotify_event *)(events + at);
+    for (GList *item = provider->known; item; item = next) {
+        const char *bus = GST_FRAMEBUS_DEVICE(item->data)->bus;
 
-            there = there && !(event->mask & IN_IGNORED);
-            at += sizeof(*event) + event->len;
-        }
+        next = item->next;
+        if (!g_hash_table_contains(seen, bus))
+            provider_update(provider, bus, NULL);
     }
-    return there;
 }
 
-static gpointer follow(gpointer data)
+static gpointer provider_run(gpointer data)
 {
     GstFramebusDeviceProvider *provider = data;
-    struct pollfd fds[2] = {{.fd = provider->wake_fd, .events = POLLIN}, {.fd = -1, .events = POLLIN}};
+    struct pollfd fds[2] = {{.fd = provider->wake_fd, .events = POLLIN},
+                            {.fd = framebus_monitor_fd(provider->monitor), .events = POLLIN}};
+    GHashTable *seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    gint64 sweep_at = g_get_monotonic_time() + DEVICE_SWEEP_MS * 1000;
 
     while (!(fds[0].revents & POLLIN)) {
-        fds[1].fd = watch_directory(fds[1].fd);
-        update(provider);
-        poll(fds, G_N_ELEMENTS(fds), ASK_MS);
-        if (fds[1].fd >= 0 && !drain(fds[1].fd)) {
-            close(fds[1].fd);
-            fds[1].fd = -1;
+        provider_follow(provider, seen);
+        if (seen && g_get_monotonic_time() >= sweep_at) {
+            provider_sweep(provider, seen);
+            g_clear_pointer(&seen, g_hash_table_unref);
         }
+        poll(fds, G_N_ELEMENTS(fds), seen ? DEVICE_SWEEP_MS : -1);
     }
-    if (fds[1].fd >= 0)
-        close(fds[1].fd);
+    g_clear_pointer(&seen, g_hash_table_unref);
     return NULL;
 }
 
-static void stop(GstDeviceProvider *base)
+static void provider_stop(GstDeviceProvider *base)
 {
     GstFramebusDeviceProvider *provider = GST_FRAMEBUS_DEVICE_PROVIDER(base);
 
@@ -241,19 +245,25 @@ static void stop(GstDeviceProvider *base)
     if (provider->wake_fd >= 0)
         close(provider->wake_fd);
     provider->wake_fd = -1;
+    framebus_monitor_close(g_steal_pointer(&provider->monitor));
     g_list_free_full(g_steal_pointer(&provider->known), gst_object_unref);
 }
 
-static gboolean start(GstDeviceProvider *base)
+static gboolean provider_start(GstDeviceProvider *base)
 {
     GstFramebusDeviceProvider *provider = GST_FRAMEBUS_DEVICE_PROVIDER(base);
+    GList *first = provider_probe(base); /* a program that starts a monitor asks for its devices at once */
 
-    update(provider); /* who starts a monitor asks for its devices at once */
+    for (GList *item = first; item; item = item->next)
+        provider_update(provider, GST_FRAMEBUS_DEVICE(item->data)->bus, item->data);
+    g_list_free(first);
     provider->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (provider->wake_fd >= 0)
-        provider->thread = g_thread_try_new("framebus-watch", follow, provider, NULL);
+    if (framebus_monitor_open(&provider->monitor, NULL) < 0)
+        GST_WARNING("%s", framebus_last_error());
+    else if (provider->wake_fd >= 0)
+        provider->thread = g_thread_try_new("framebus-watch", provider_run, provider, NULL);
     if (!provider->thread)
-        stop(base);
+        provider_stop(base);
     return provider->thread != NULL;
 }
 
@@ -261,9 +271,9 @@ static void gst_framebus_device_provider_class_init(GstFramebusDeviceProviderCla
 {
     GstDeviceProviderClass *provider = GST_DEVICE_PROVIDER_CLASS(class);
 
-    provider->probe = probe;
-    provider->start = start;
-    provider->stop = stop;
+    provider->probe = provider_probe;
+    provider->start = provider_start;
+    provider->stop = provider_stop;
     gst_device_provider_class_set_static_metadata(provider, "Framebus device provider", "Source/Video/Audio",
                                                   "Lists the framebus buses that are served", "framebus");
 }

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/* A reader's frame as a GstBuffer, in place or copied, with its capture time as GstReferenceTimestampMeta. */
+#ifndef GST_FRAMEBUS_BUFFER_H
+#define GST_FRAMEBUS_BUFFER_H
+
+#include <framebus.h>
+#include <gst/gst.h>
+#include <gst/video/video.h>
+
+G_BEGIN_DECLS
+
+/* What all buffers of one format of the bus have in common. */
+struct buffer_format {
+    struct framebus_rect cut; /* the part of each picture that is in the buffers; of no width: all of it */
+    GstVideoInfo info;        /* in GStreamer's default layout; finfo is NULL for payloads */
+    GstVideoInfo layout;      /* the same with the strides and offsets of the bus */
+    gboolean is_default;      /* the two layouts are the same */
+};
+
+/* `info` is what caps_from_format() made of the bus's format, with the size of `cut` if that has one. */
+void buffer_format_init(struct buffer_format *format, const GstVideoInfo *info,
+                        const struct framebus_format *bus, const struct framebus_rect *cut);
+
+/* Returns TRUE if the frame is what downstream takes a buffer without GstVideoMeta for. */
+gboolean buffer_format_is_default(const struct buffer_format *format, const struct framebus_frame *frame);
+
+/* Returns a buffer without memory for a frame to come, made while nobody waits for it. */
+GstBuffer *buffer_prepare(struct buffer_format *format);
+
+/* A frame that downstream has. */
+struct frame_hold {
+    struct framebus_reader *reader;
+    struct framebus_frame *frame;
+    gint *count; /* number of such frames: a g_atomic_rc_box */
+};
+
+/* Counts the frame and takes a reference to the count. */
+struct frame_hold frame_hold_begin(struct framebus_reader *reader, struct framebus_frame *frame, gint *count);
+
+/* Gives the frame back to the reader. Any thread. */
+void frame_hold_end(const struct frame_hold *hold);
+
+/* Puts `size` bytes of the frame itself into a prepared buffer; the frame is given back when the memory is
+ * freed. An element that maps it for writing gets a copy from GStreamer. */
+void buffer_wrap(GstBuffer *buffer, const struct frame_hold *hold, gsize size);
+
+/* Tells a prepared buffer when the frame was captured. */
+void buffer_set_capture_time(GstBuffer *buffer, const struct framebus_frame *frame);
+
+/* Makes the metas of a buffer those of a part of the picture, which is all that there is. */
+void buffer_cut_metas(GstBuffer *buffer, const struct framebus_rect *cut);
+
+/* Returns a buffer with a copy of the frame in ordinary memory and the default layout; the frame remains the
+ * caller's. NULL: there is no memory. */
+GstBuffer *buffer_copy(const struct buffer_format *format, const struct framebus_frame *frame);
+
+G_END_DECLS
+
+#endif

@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: MIT */
+#include "import.h"
+
+#include "caps.h"
+
+#include <errno.h>
+#include <gst/allocators/gstfdmemory.h>
+#include <unistd.h>
+
+/* Buffers that upstream always keeps: one that is being filled, and the next one. */
+#define LEFT_TO_UPSTREAM 2
+
+GST_DEBUG_CATEGORY_STATIC(framebus_import_debug);
+#undef GST_CAT_DEFAULT
+#define GST_CAT_DEFAULT framebus_import_debug
+
+/* One memory of upstream's, and what it is registered as; it lives as long as the memory. */
+struct import {
+    struct imports *imports;        /* a reference */
+    struct framebus_import *buffer; /* NULL: not registered */
+    GstBuffer *published;           /* the buffer while it is on the bus; else NULL */
+    gboolean refused;               /* the bus cannot have it as what is described below */
+    char *text;                     /* the caps; NULL: nothing was tried yet */
+    guint parts;
+    struct framebus_part part[FRAMEBUS_PLANES_MAX];
+    guint64 offset[FRAMEBUS_PLANES_MAX];
+    guint32 stride[FRAMEBUS_PLANES_MAX];
+};
+
+struct imports {
+    GstFramebusAllocator *allocator;
+    GMutex lock;     /* of the two below, and of buffer and published in each import */
+    GPtrArray *list; /* NULL after imports_free() */
+    guint published; /* buffers on the bus */
+
+    /* The streaming thread's. */
+    gconstpointer pool; /* upstream's pool, only to be compared */
+    guint pool_size;    /* buffers that it has at least */
+};
+
+static GQuark import_quark(void)
+{
+    return g_quark_from_static_string("framebus-import");
+}
+
+static void imports_clear(gpointer data)
+{
+    struct imports *imports = data;
+
+    g_mutex_clear(&imports->lock);
+    gst_object_unref(imports->allocator);
+}
+
+/* ---- Memories ------------------------------------------------------------------------------ */
+
+/* Called when the memory is freed, in any thread; nothing of it is on the bus then. */
+static void import_free(gpointer data)
+{
+    struct import *import = data;
+    struct imports *imports = import->imports;
+    struct framebus_import *buffer;
+
+    g_mutex_lock(&imports->lock);
+    if (imports->list)
+        g_ptr_array_remove_fast(imports->list, import);
+    buffer = g_steal_pointer(&import->buffer);
+    g_mutex_unlock(&imports->lock);
+    if (buffer)
+        allocator_destroy_buffer(imports->allocator, buffer);
+    g_free(import->text);
+    g_free(import);
+    g_atomic_rc_box_release_full(imports, imports_clear);
+}
+
+/* Returns NULL if another bus has that memory. */
+static struct import *import_of(struct imports *imports, GstMemory *memory)
+{
+    GstMiniObject *object = GST_MINI_OBJECT_CAST(memory->parent ? memory->parent : memory);
+    struct import *import = gst_mini_object_get_qdata(object, import_quark());
+
+    if (import && import->imports == imports)
+        return import;
+    if (import) {
+        gboolean over;
+
+        g_mutex_lock(&import->imports->lock);
+        over = !import->imports->list;
+        g_mutex_unlock(&import->imports->lock);
+        if (!over)
+            return NULL;
+    }
+    import = g_new0(struct import, 1);
+    import->imports = g_atomic_rc_box_acquire(imports);
+    g_mutex_lock(&imports->lock);
+    g_ptr_array_add(imports->list, import);
+    g_mutex_unlock(&imports->lock);
+    gst_mini_object_set_qdata(object, import_quark(), import, import_free);
+    return import;
+}
+
+/* Called by the library, from within any call to it. */
+static void import_returned(void *user)
+{
+    struct import *import = user;
+    struct imports *imports = import->imports;
+    GstBuffer *buffer;
+
+    g_mutex_lock(&imports->lock);
+    buffer = g_steal_pointer(&import->published);
+    imports->published--;
+    g_mutex_unlock(&imports->lock);
+    allocator_unref_later(imports->allocator, buffer);
+}
+
+/* ---- Where a buffer's picture is ----------------------------------------------------------- */
+
+/* Describes a buffer as parts of file descriptors, which one after the other are the frame, and as a format
+ * that says where in the frame its planes are. */
+static gboolean import_find_parts(GstBuffer *buffer, const GstVideoInfo *info, const char *text,
+                                  struct framebus_part *parts, struct framebus_format *format)
+{
+    const guint count = gst_buffer_n_memory(buffer);
+    const gsize page = sysconf(_SC_PAGESIZE);
+    const GstVideoMeta *meta = gst_buffer_get_video_meta(buffer);
+    gsize start[FRAMEBUS_PLANES_MAX], total = 0;
+
+    if (count == 0 || count > FRAMEBUS_PLANES_MAX || !gst_is_fd_memory(gst_buffer_peek_memory(buffer, 0)))
+        return FALSE;
+    if (meta && (meta->format != GST_VIDEO_INFO_FORMAT(info) || meta->width != (guint)info->width ||
+                 meta->height != (guint)info->height || meta->n_planes != GST_VIDEO_INFO_N_PLANES(info)))
+        return FALSE;
+    for (guint i = 0; i < count; i++) {
+        GstMemory *memory = gst_buffer_peek_memory(buffer, i);
+        const gsize before = memory->offset % page;
+
+        if (!gst_is_fd_memory(memory))
+            return FALSE;
+        parts[i] = (struct framebus_part){.fd = gst_fd_memory_get_fd(memory),
+                                          .offset = memory->offset - before,
+                                          .size = before + memory->size};
+        if (i + 1 < count)
+            parts[i].size = (parts[i].size + page - 1) / page * page;
+        start[i] = total + before;
+        total += parts[i].size;
+    }
+
+    format_from_info(format, info, text);
+    format->size = 0;
+    for (guint i = 0; i < format->planes; i++) {
+        const gint stride = meta ? meta->stride[i] : info->stride[i];
+        guint which, length;
+        gsize skip;
+
+        if (stride <= 0 || !gst_buffer_find_memory(buffer, meta ? meta->offset[i] : info->offset[i], 1,
+                                                   &which, &length, &skip))
+            return FALSE;
+        format->stride[i] = stride;
+        format->offset[i] = start[which] + skip;
+        format->size =
+            MAX(format->size, format->offset[i] + (guint64)stride * framebus_format_rows(format, i));
+    }
+    return format->size <= total;
+}
+
+static gboolean import_is_known(const struct import *import, guint parts, const struct framebus_part *part,
+                                const struct framebus_format *format)
+{
+    if (!import->text || strcmp(import->text, format->caps) != 0 || import->parts != parts)
+        return FALSE;
+    for (guint i = 0; i < parts; i++) {
+        if (import->part[i].fd != part[i].fd || import->part[i].offset != part[i].offset ||
+            import->part[i].size != part[i].size)
+            return FALSE;
+    }
+    return memcmp(import->offset, format->offset, sizeof(import->offset)) == 0 &&
+           memcmp(import->stride, format->stride, sizeof(import->stride)) == 0;
+}
+
+/* ---- Publishing ---------------------------------------------------------------------------- */
+
+/*
+ * Returns FALSE if upstream would be left with too few buffers. A buffer on the bus comes back only when
+ * newer frames have pushed it out of the history and readers have released it: an upstream whose buffers were
+ * all there would wait without end. Further frames are copied, and push the older ones out. If a pool does
+ * not tell its size, the number of its memories that were seen counts.
+ */
+static gboolean imports_can_take(struct imports *imports, const struct import *import,
+                                 const GstBuffer *buffer)
+{
+    gboolean can;
+
+    if (buffer->pool && imports->pool != buffer->pool) {
+        GstStructure *config = gst_buffer_pool_get_config(buffer->pool);
+
+        if (!gst_buffer_pool_config_get_params(config, NULL, NULL, &imports->pool_size, NULL))
+            imports->pool_size = 0;
+        gst_structure_free(config);
+        imports->pool = buffer->pool;
+    }
+    g_mutex_lock(&imports->lock);
+    can = !import->published && (!buffer->pool || imports->published + LEFT_TO_UPSTREAM <
+                                                      MAX(imports->pool_size, imports->list->len));
+    g_mutex_unlock(&imports->lock);
+    return can;
+}
+
+struct attempt {
+    struct import *import;
+    struct framebus_import *buffer;
+    struct framebus_frame *frame;
+};
+
+static int writer_create_buffer(struct framebus_writer *writer, gpointer user)
+{
+    struct attempt *attempt = user;
+    struct import *import = attempt->import;
+
+    return framebus_import_create(&attempt->buffer, writer, import->part, import->parts, import_returned,
+                                  import);
+}
+
+static int writer_begin_import(struct framebus_writer *writer, gpointer user)
+{
+    struct attempt *attempt = user;
+
+    return framebus_writer_begin_import(writer, attempt->import->buffer, &attempt->frame);
+}
+
+static int writer_publish_and_release(struct framebus_writer *writer, gpointer user)
+{
+    const int r = framebus_writer_publish(writer, user);
+
+    framebus_writer_release(writer, user);
+    return r;
+}
+
+static void import_unregister(struct imports *imports, struct import *import)
+{
+    struct framebus_import *buffer;
+
+    g_mutex_lock(&imports->lock);
+    buffer = g_steal_pointer(&import->buffer);
+    g_mutex_unlock(&imports->lock);
+    if (buffer)
+        allocator_destroy_buffer(imports->allocator, buffer);
+}
+
+static int import_register(struct imports *imports, struct import *import,
+                           const struct framebus_format *format)
+{
+    struct attempt attempt = {.import = import};
+    int r = allocator_set_format(imports->allocator, ALLOCATOR_FOR_RENDER, format);
+
+    if (r == 0)
+        r = allocator_call(imports->allocator, writer_create_buffer, &attempt);
+    g_mutex_lock(&imports->lock);
+    import->buffer = attempt.buffer;
+    g_mutex_unlock(&imports->lock);
+    import->refused = r < 0 && r != -ECANCELED && r != -EBUSY;
+    if (r < 0)
+        GST_INFO("upstream's memory is copied: %s", framebus_last_error());
+    return r;
+}
+
+struct framebus_frame *imports_begin(struct imports *imports, GstBuffer *buffer, const GstVideoInfo *info,
+                                     const char *text)
+{
+    struct framebus_part parts[FRAMEBUS_PLANES_MAX];
+    struct framebus_format format;
+    struct attempt attempt = {0};
+    struct import *import;
+    guint count;
+    int r = -ESTALE;
+
+    if (!import_find_parts(buffer, info, text, parts, &format))
+        return NULL;
+    import = import_of(imports, gst_buffer_peek_memory(buffer, 0));
+    if (!import || !imports_can_take(imports, import, buffer))
+        return NULL;
+
+    attempt.import = import;
+    count = gst_buffer_n_memory(buffer);
+    if (import_is_known(import, count, parts, &format)) {
+        if (import->refused)
+            return NULL;
+        if (import->buffer)
+            r = allocator_call(imports->allocator, writer_begin_import, &attempt);
+    }
+    if (r == -ESTALE) { /* the bus has begun another pool, or the memory is not registered yet */
+        import_unregister(imports, import);
+        g_free(import->text);
+        import->text = g_strdup(text);
+        memcpy(import->offset, format.offset, sizeof(import->offset));
+        memcpy(import->stride, format.stride, sizeof(import->stride));
+        import->parts = count;
+        memcpy(import->part, parts, sizeof(parts));
+        r = import_register(imports, import, &format);
+        if (r == 0)
+            r = allocator_call(imports->allocator, writer_begin_import, &attempt);
+    }
+    if (r < 0)
+        return NULL;
+    g_mutex_lock(&imports->lock);
+    import->published = gst_buffer_ref(buffer);
+    imports->published++;
+    g_mutex_unlock(&imports->lock);
+    return attempt.frame;
+}
+
+int imports_publish(struct imports *imports, struct framebus_frame *frame)
+{
+    return allocator_call(imports->allocator, writer_publish_and_release, frame);
+}
+
+/* ---- Beginning and end --------------------------------------------------------------------- */
+
+struct imports *imports_new(GstFramebusAllocator *allocator)
+{
+    struct imports *imports = g_atomic_rc_box_new0(struct imports);
+
+    GST_DEBUG_CATEGORY_INIT(framebus_import_debug, "framebusimport", 0,
+                            "upstream's memory on a framebus bus");
+    g_mutex_init(&imports->lock);
+    imports->list = g_ptr_array_new();
+    imports->allocator = gst_object_ref(allocator);
+    return imports;
+}
+
+void imports_free(struct imports *imports)
+{
+    GPtrArray *list, *buffers;
+
+    if (!imports)
+        return;
+    buffers = g_ptr_array_new();
+    g_mutex_lock(&imports->lock);
+    list = g_steal_pointer(&imports->list);
+    for (guint i = 0; i < list->len; i++) {
+        struct import *import = g_ptr_array_index(list, i);
+
+        if (import->buffer)
+            g_ptr_array_add(buffers, g_steal_pointer(&import->buffer));
+    }
+    g_mutex_unlock(&imports->lock);
+    for (guint i = 0; i < buffers->len; i++)
+        allocator_destroy_buffer(imports->allocator, g_ptr_array_index(buffers, i));
+    g_ptr_array_unref(buffers);
+    g_ptr_array_unref(list);
+    g_atomic_rc_box_release_full(imports, imports_clear);
+}

@@ -1,0 +1,931 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * SECTION:element-framebussrc
+ * @title: framebussrc
+ *
+ * Delivers the frames of a framebus bus in place: buffers are the writer's memory, mapped read-only. Caps
+ * come from the bus. The source waits for a writer that is not there yet, and follows one that comes back.
+ *
+ * |[
+ * gst-launch-1.0 framebussrc bus=cam0 ! videoconvert ! autovideosink
+ * ]|
+ */
+#include "caps.h"
+#include "dmabuf.h"
+#include "element.h"
+#include "meta.h"
+#include "plugin.h"
+#include "timing.h"
+#include "uri.h"
+
+#include <errno.h>
+#include <framebus.h>
+#include <gst/base/gstpushsrc.h>
+#include <gst/video/video.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+/* Frames that downstream may hold in place unless it asks for more or `hold` says otherwise. */
+#define HOLD_DEFAULT 3
+#define HOLD_MOST    16
+
+/* How long a writer that did not answer, since it is stopped, is not asked for more. */
+#define ASK_AGAIN_NS (2 * GST_SECOND)
+
+/* How long to wait when no more frames may be held. */
+#define FULL_MS 5
+
+/* How often the last frame is repeated if its duration is unknown, and at most. */
+#define REPEAT_NS       (100 * GST_MSECOND)
+#define REPEAT_LEAST_NS ((gint64)(5 * GST_MSECOND))
+
+/* The latency that is told until a frame has come: that of a camera with 30 frames a second which takes its
+ * time. Many programs do not ask again. */
+#define LATENCY_AT_FIRST (34 * GST_MSECOND)
+
+/* There is nothing for downstream yet. */
+#define AGAIN GST_FLOW_CUSTOM_SUCCESS
+
+/* What to do when the writer goes without ending its stream. */
+enum on_disconnect { ON_DISCONNECT_WAIT, ON_DISCONNECT_EOS, ON_DISCONNECT_ERROR };
+
+/* What to do when no frame has come for as long as `timeout` says. */
+enum on_timeout { ON_TIMEOUT_MESSAGE, ON_TIMEOUT_EOS, ON_TIMEOUT_ERROR };
+
+struct src_settings {
+    char *bus;
+    enum framebus_delivery delivery;
+    guint hold;
+    enum on_disconnect on_disconnect;
+    enum on_timeout on_timeout;
+    bool forward_eos, keep_last;
+    guint64 timeout;
+};
+
+#define GST_TYPE_FRAMEBUS_SRC gst_framebus_src_get_type()
+G_DECLARE_FINAL_TYPE(GstFramebusSrc, gst_framebus_src, GST, FRAMEBUS_SRC, GstPushSrc)
+
+struct _GstFramebusSrc {
+    GstPushSrc parent;
+
+    struct src_settings settings; /* under the object lock */
+
+    int cancel_fd;   /* readable while unlocked or paused */
+    gboolean ending; /* an EOS event of the application is being handled; atomic */
+
+    /* The streaming thread's. */
+    char *name; /* `bus` when the element was started */
+    struct framebus_reader *reader;
+    GstAllocator *dmabufs;  /* of the memories that frames are in */
+    gboolean has_dmabufs;   /* each frame of this format so far was in a DMA-BUF */
+    gboolean gives_dmabufs; /* caps with DMA-BUFs were negotiated */
+    guint32 serial;         /* the format_serial of `format`; 0: there is none yet */
+    struct buffer_format format;
+    guint64 last_sequence;
+    gboolean has_sequence;
+    guint64 writer;      /* which of the bus's writers so far the last frame is of */
+    gboolean wants_key;  /* frames that depend on others are skipped until the next key frame */
+    gboolean takes_meta; /* downstream reads GstVideoMeta, */
+    gboolean takes_crop; /* and GstVideoCropMeta */
+    gboolean bus_full;   /* a larger quota was refused */
+    gint64 ask_again;    /* time before which no larger one is asked for */
+    guint wanted_hold;   /* what downstream asked for */
+    struct arrival arrival;
+    GstBuffer *last;     /* for keep-last; else NULL */
+    GstBuffer *prepared; /* for the next frame, made while it was waited for */
+
+    /* Under the object lock. */
+    GstCaps *caps;        /* NULL until the first frame */
+    GstCaps *dmabuf_caps; /* the same in DMA-BUFs; NULL unless downstream asks for those */
+    GstClockTime latency;
+    GstClockTime
+        spare_latency; /* how long frames stay on the bus beyond that; GST_CLOCK_TIME_NONE: not known */
+    guint64 delivered, missed, copied, in_dmabufs, skipped, posted;
+    gint *held; /* frames that downstream has in place; NULL without a reader */
+    struct framebus_reader_stats stats;
+};
+
+GST_DEBUG_CATEGORY_STATIC(framebus_src_debug);
+#undef GST_CAT_DEFAULT
+#define GST_CAT_DEFAULT framebus_src_debug
+
+static GstStaticPadTemplate src_template =
+    GST_STATIC_PAD_TEMPLATE("src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS_ANY);
+
+G_DEFINE_TYPE_WITH_CODE(GstFramebusSrc, gst_framebus_src, GST_TYPE_PUSH_SRC,
+                        G_IMPLEMENT_INTERFACE(GST_TYPE_URI_HANDLER, uri_handler_init)
+                            GST_DEBUG_CATEGORY_INIT(framebus_src_debug, "framebussrc", 0,
+                                                    "framebussrc element"))
+/* With a rank, or as a source of video, autovideosrc and camerabin would take it for a camera; a URI needs
+ * none. */
+GST_ELEMENT_REGISTER_DEFINE(framebussrc, "framebussrc", GST_RANK_NONE, GST_TYPE_FRAMEBUS_SRC)
+
+/* ---- Statistics ---------------------------------------------------------------------------- */
+
+static GstStructure *src_stats_new(GstFramebusSrc *src)
+{
+    GstStructure *stats;
+
+    GST_OBJECT_LOCK(src);
+    stats = gst_structure_new(
+        "framebussrc-stats", "delivered", G_TYPE_UINT64, src->delivered, "missed", G_TYPE_UINT64, src->missed,
+        "copied", G_TYPE_UINT64, src->copied, "dmabuf", G_TYPE_UINT64, src->in_dmabufs, "skipped",
+        G_TYPE_UINT64, src->skipped, "held", G_TYPE_UINT, src->held ? (guint)g_atomic_int_get(src->held) : 0,
+        "quota", G_TYPE_UINT, src->stats.quota, "writers", G_TYPE_UINT64, src->stats.writers, "has-writer",
+        G_TYPE_BOOLEAN, src->stats.has_writer, "writer-pid", G_TYPE_INT, src->stats.writer_pid, NULL);
+    GST_OBJECT_UNLOCK(src);
+    return stats;
+}
+
+/* Called at the end of the stream and of each run, so that `gst-launch-1.0 -m` shows the statistics. */
+static void src_post_stats(GstFramebusSrc *src)
+{
+    gboolean news;
+
+    GST_OBJECT_LOCK(src);
+    news = src->posted != src->delivered;
+    src->posted = src->delivered;
+    GST_OBJECT_UNLOCK(src);
+    if (news)
+        element_post(GST_ELEMENT(src), src_stats_new(src));
+}
+
+static GstPadProbeReturn src_probe_event(GstPad *pad, GstPadProbeInfo *info, gpointer user G_GNUC_UNUSED)
+{
+    if (GST_EVENT_TYPE(GST_PAD_PROBE_INFO_EVENT(info)) == GST_EVENT_EOS)
+        src_post_stats(GST_FRAMEBUS_SRC(GST_PAD_PARENT(pad)));
+    return GST_PAD_PROBE_OK;
+}
+
+/* Not to be called for each frame: the library asks the kernel who the writer is. */
+static void src_update_stats(GstFramebusSrc *src)
+{
+    struct framebus_reader_stats stats;
+
+    framebus_reader_get_stats(src->reader, &stats);
+    GST_OBJECT_LOCK(src);
+    src->stats = stats;
+    GST_OBJECT_UNLOCK(src);
+}
+
+/* ---- The reader ---------------------------------------------------------------------------- */
+
+static void src_close_reader(GstFramebusSrc *src)
+{
+    gst_clear_object(&src->dmabufs);
+    framebus_reader_close(src->reader);
+    src->reader = NULL;
+    src->has_sequence = FALSE;
+    src->serial = 0;
+    src->writer = 0;
+    GST_OBJECT_LOCK(src);
+    g_clear_pointer(&src->held, g_atomic_rc_box_release);
+    src->stats = (struct framebus_reader_stats){0};
+    GST_OBJECT_UNLOCK(src);
+}
+
+static int src_open_reader(GstFramebusSrc *src, gint64 wait_ns)
+{
+    struct framebus_reader_options options = {
+        .cancel_fd = src->cancel_fd, .label = g_get_prgname(), .dmabuf = true};
+    int r;
+
+    GST_OBJECT_LOCK(src);
+    options.delivery = src->settings.delivery;
+    options.quota = (src->settings.hold ? src->settings.hold : MAX(src->wanted_hold, HOLD_DEFAULT)) + 1;
+    options.follow = src->settings.on_disconnect == ON_DISCONNECT_WAIT;
+    GST_OBJECT_UNLOCK(src);
+
+    options.wait_ns = options.follow ? 0 : wait_ns;
+    src->wants_key = TRUE;
+    src->bus_full = FALSE;
+    r = framebus_reader_open(&src->reader, src->name, &options);
+    if (r == -EBUSY && options.quota > 2) {
+        GST_INFO_OBJECT(src, "%s; asking for less", framebus_last_error());
+        src->bus_full = TRUE;
+        options.quota = 2;
+        r = framebus_reader_open(&src->reader, src->name, &options);
+    }
+    if (r == 0) {
+        src->dmabufs = dmabuf_allocator_new();
+        GST_OBJECT_LOCK(src);
+        src->held = g_atomic_rc_box_new0(gint);
+        GST_OBJECT_UNLOCK(src);
+    }
+    return r;
+}
+
+/* Asks for the least quota, once, after a writer that came back has refused the reader, perhaps for want of
+ * slots. */
+static gboolean src_ask_for_less(GstFramebusSrc *src)
+{
+    int r;
+
+    if (src->bus_full)
+        return FALSE;
+    GST_INFO_OBJECT(src, "%s; asking for less", framebus_last_error());
+    src->bus_full = TRUE;
+    src_update_stats(src);
+    r = framebus_reader_set_quota(src->reader, src->stats.held + 2);
+    return r == 0 || r == -ENOTCONN;
+}
+
+/* Asks for room for so many frames in place, unless the user has said how many or the bus has no more. */
+static void src_ask_for_hold(GstFramebusSrc *src, guint hold)
+{
+    gboolean is_auto;
+    int r;
+
+    GST_OBJECT_LOCK(src);
+    is_auto = src->settings.hold == 0;
+    GST_OBJECT_UNLOCK(src);
+    if (!is_auto || src->bus_full || monotonic_now() < src->ask_again)
+        return;
+    r = framebus_reader_set_quota(src->reader, hold + 1);
+    if (r < 0)
+        GST_INFO_OBJECT(src, "cannot hold %u frames in place: %s", hold, framebus_last_error());
+    src->bus_full = r == -EBUSY;
+    if (r == -ETIMEDOUT)
+        src->ask_again = monotonic_now() + ASK_AGAIN_NS;
+    src_update_stats(src);
+}
+
+/* With the object lock held. Short enough to be added to a time. */
+static gint64 src_timeout(const GstFramebusSrc *src)
+{
+    return MIN(src->settings.timeout, (guint64)G_MAXINT64 / 2);
+}
+
+/* Returns how long to wait for a frame now: until `timeout` is over, or the last frame is to be repeated. -1:
+ * without limit. */
+static gint64 src_wait_ns(GstFramebusSrc *src, gint64 since)
+{
+    gint64 left = -1;
+
+    GST_OBJECT_LOCK(src);
+    if (src->settings.timeout)
+        left = MAX(0, since + src_timeout(src) - monotonic_now());
+    if (src->settings.keep_last && src->last) {
+        gint64 repeat = GST_BUFFER_DURATION_IS_VALID(src->last) ? (gint64)GST_BUFFER_DURATION(src->last)
+                                                                : (gint64)REPEAT_NS;
+
+        repeat = MAX(repeat, REPEAT_LEAST_NS);
+        left = left < 0 ? repeat : MIN(left, repeat);
+    }
+    GST_OBJECT_UNLOCK(src);
+    return left;
+}
+
+/* ---- Caps and allocation ------------------------------------------------------------------- */
+
+static GstCaps *src_get_caps(GstBaseSrc *base, GstCaps *filter)
+{
+    GstFramebusSrc *src = GST_FRAMEBUS_SRC(base);
+    GstCaps *caps, *both;
+
+    GST_OBJECT_LOCK(src);
+    caps = src->caps ? gst_caps_ref(src->caps) : gst_caps_new_any();
+    if (src->dmabuf_caps)
+        caps = gst_caps_merge(gst_caps_ref(src->dmabuf_caps), caps);
+    GST_OBJECT_UNLOCK(src);
+    if (!filter)
+        return caps;
+    both = gst_caps_intersect_full(filter, caps, GST_CAPS_INTERSECT_FIRST);
+    gst_caps_unref(caps);
+    return both;
+}
+
+/* Most elements import the DMA-BUFs that they find in plain buffers, or map them if they cannot; so caps with
+ * DMA-BUFs are only for elements that ask for them. */
+static gboolean src_negotiate(GstBaseSrc *base)
+{
+    GstFramebusSrc *src = GST_FRAMEBUS_SRC(base);
+    GstPad *pad = GST_BASE_SRC_PAD(base);
+    GstCaps *dmabuf_caps = src->has_dmabufs ? caps_asked_for_in_dmabufs(src->caps, pad) : NULL;
+    GstCaps *current;
+    gboolean done;
+
+    GST_OBJECT_LOCK(src);
+    gst_caps_take(&src->dmabuf_caps, dmabuf_caps);
+    GST_OBJECT_UNLOCK(src);
+    done = GST_BASE_SRC_CLASS(gst_framebus_src_parent_class)->negotiate(base);
+    current = gst_pad_get_current_caps(pad);
+    src->gives_dmabufs = current && caps_in_dmabufs(current, 0);
+    gst_clear_caps(&current);
+    return done;
+}
+
+static gboolean src_decide_allocation(GstBaseSrc *base, GstQuery *query)
+{
+    GstFramebusSrc *src = GST_FRAMEBUS_SRC(base);
+    guint min, hold = 0;
+
+    src->takes_meta = gst_query_find_allocation_meta(query, GST_VIDEO_META_API_TYPE, NULL);
+    src->takes_crop = gst_query_find_allocation_meta(query, GST_VIDEO_CROP_META_API_TYPE, NULL);
+    /* Frames come in the writer's memory, so no pool is used; but its size tells how many will be held. */
+    while (gst_query_get_n_allocation_pools(query) > 0) {
+        gst_query_parse_nth_allocation_pool(query, 0, NULL, NULL, &min, NULL);
+        hold = MAX(hold, min + 2);
+        gst_query_remove_nth_allocation_pool(query, 0);
+    }
+    src->wanted_hold = CLAMP(hold, HOLD_DEFAULT, HOLD_MOST);
+    if (src->reader && src->wanted_hold + 1 > src->stats.quota)
+        src_ask_for_hold(src, src->wanted_hold);
+    return TRUE;
+}
+
+static GstFlowReturn src_renegotiate(GstFramebusSrc *src)
+{
+    g_autofree char *text = NULL;
+
+    if (gst_base_src_negotiate(GST_BASE_SRC(src)) || GST_PAD_IS_FLUSHING(GST_BASE_SRC_PAD(src)))
+        return GST_FLOW_OK;
+    text = gst_caps_to_string(src->caps);
+    GST_ELEMENT_ERROR(
+        src, STREAM, FORMAT,
+        ("What comes after %s does not take what bus %s carries: %s", GST_OBJECT_NAME(src), src->name, text),
+        ("A videoconvert in between may help."));
+    return GST_FLOW_NOT_NEGOTIATED;
+}
+
+/* Returns the part of a picture that downstream gets: all (of no width) if it crops the picture itself. */
+static struct framebus_rect src_cut_of(const GstFramebusSrc *src, const struct framebus_frame *frame)
+{
+    struct framebus_rect cut = frame->crop;
+
+    if (src->takes_crop || !frame->format->fourcc || !cut.width || !cut.height)
+        return (struct framebus_rect){0};
+    /* Colour is shared by up to so many pixels. */
+    cut.x &= ~3U;
+    cut.y &= ~3U;
+    cut.width += frame->crop.x - cut.x;
+    cut.height += frame->crop.y - cut.y;
+    return cut;
+}
+
+static GstFlowReturn src_set_format(GstFramebusSrc *src, const struct framebus_frame *frame,
+                                    gboolean in_dmabuf)
+{
+    g_autofree char *why = NULL;
+    GstVideoInfo info;
+    GstCaps *caps = caps_from_format(frame->format, &info, &why);
+    const struct framebus_rect cut = src_cut_of(src, frame);
+    const gboolean had_dmabufs = src->has_dmabufs;
+    gboolean changed;
+
+    if (!caps) {
+        GST_ELEMENT_ERROR(src, STREAM, FORMAT, ("Bus %s: %s.", src->name, why), (NULL));
+        return GST_FLOW_NOT_NEGOTIATED;
+    }
+    if (cut.width) {
+        caps = gst_caps_make_writable(caps);
+        gst_caps_set_simple(caps, "width", G_TYPE_INT, (int)cut.width, "height", G_TYPE_INT, (int)cut.height,
+                            NULL);
+        gst_video_info_from_caps(&info, caps);
+    }
+    buffer_format_init(&src->format, &info, frame->format, &cut);
+    gst_clear_buffer(&src->prepared);
+    src->serial = frame->format_serial;
+    src->has_dmabufs = in_dmabuf;
+
+    GST_OBJECT_LOCK(src);
+    changed = !src->caps || !gst_caps_is_equal(src->caps, caps);
+    if (changed)
+        gst_caps_replace(&src->caps, caps);
+    GST_OBJECT_UNLOCK(src);
+    if (changed) {
+        GST_INFO_OBJECT(src, "the bus carries %" GST_PTR_FORMAT "%s", caps,
+                        src->has_dmabufs ? " in DMA-BUFs" : "");
+        gst_clear_buffer(&src->last);
+    }
+    gst_caps_unref(caps);
+    return changed || had_dmabufs != src->has_dmabufs ? src_renegotiate(src) : GST_FLOW_OK;
+}
+
+/* Follows the bus to another format, which the first frame has too, and out of DMA-BUFs. */
+static GstFlowReturn src_follow_format(GstFramebusSrc *src, const struct framebus_frame *frame,
+                                       gboolean in_dmabuf)
+{
+    GstFlowReturn flow = GST_FLOW_OK;
+    struct framebus_rect cut;
+
+    if (!src->caps || src->serial != frame->format_serial)
+        flow = src_set_format(src, frame, in_dmabuf);
+    cut = src_cut_of(src, frame); /* downstream may just have said whether it crops */
+    if (flow == GST_FLOW_OK && memcmp(&cut, &src->format.cut, sizeof(cut)) != 0)
+        flow = src_set_format(src, frame, in_dmabuf);
+    if (flow != GST_FLOW_OK || in_dmabuf || !src->gives_dmabufs)
+        return flow;
+    /* The writer had to copy this frame: DMA-BUFs can no longer be promised. */
+    src->has_dmabufs = FALSE;
+    return src_renegotiate(src);
+}
+
+/* ---- Frames to buffers --------------------------------------------------------------------- */
+
+/* Returns how long downstream may wait for more than a frame before frames are missed. */
+static GstClockTime src_spare_latency(GstFramebusSrc *src, GstClockTime duration)
+{
+    if (src->stats.delivery == FRAMEBUS_DELIVERY_LOSSLESS || !src->stats.history ||
+        !GST_CLOCK_TIME_IS_VALID(duration))
+        return GST_CLOCK_TIME_NONE;
+    return src->stats.delivery == FRAMEBUS_DELIVERY_LATEST ? 0 : (src->stats.history - 1) * duration;
+}
+
+static void src_stamp(GstFramebusSrc *src, const struct framebus_frame *frame, GstBuffer *buffer)
+{
+    const GstClockTime duration = arrival_duration(frame, &src->format.info);
+    const GstClockTime spare = src_spare_latency(src, duration);
+    gboolean changed;
+
+    GST_BUFFER_DURATION(buffer) = duration;
+    if (gst_base_src_get_do_timestamp(GST_BASE_SRC(src)))
+        return;
+    changed = arrival_stamp(&src->arrival, GST_ELEMENT(src), frame, &src->format.info, buffer);
+    GST_OBJECT_LOCK(src);
+    if (changed)
+        src->latency = src->arrival.latency;
+    changed |= src->spare_latency != spare;
+    src->spare_latency = spare;
+    GST_OBJECT_UNLOCK(src);
+    if (changed)
+        gst_element_post_message(GST_ELEMENT(src), gst_message_new_latency(GST_OBJECT(src)));
+}
+
+static void src_count_missed(GstFramebusSrc *src, const struct framebus_frame *frame)
+{
+    if (!frame->missed)
+        return;
+    GST_INFO_OBJECT(src, "missed %" G_GUINT64_FORMAT " frames before %" G_GUINT64_FORMAT, frame->missed,
+                    frame->sequence);
+    src->wants_key = TRUE;
+    GST_OBJECT_LOCK(src);
+    src->missed += frame->missed;
+    GST_OBJECT_UNLOCK(src);
+}
+
+/* Returns TRUE for a frame of an encoded stream that cannot be decoded before the next key frame. */
+static gboolean src_must_skip(GstFramebusSrc *src, const struct framebus_frame *frame)
+{
+    if (frame->format->fourcc == 0 && src->wants_key && (frame->flags & FRAMEBUS_FRAME_DELTA)) {
+        GST_OBJECT_LOCK(src);
+        src->skipped++;
+        GST_OBJECT_UNLOCK(src);
+        return TRUE;
+    }
+    if (!(frame->flags & FRAMEBUS_FRAME_HEADER))
+        src->wants_key = FALSE;
+    return FALSE;
+}
+
+static void src_prepare_buffer(GstFramebusSrc *src)
+{
+    if (!src->prepared)
+        src->prepared = buffer_prepare(&src->format);
+}
+
+/* Returns a buffer with the frame itself, which is given back with it. */
+static GstBuffer *src_wrap(GstFramebusSrc *src, struct framebus_frame *frame, struct dmabuf_entry *dmabuf)
+{
+    const GstVideoInfo *info = &src->format.info;
+    gsize size = frame->size;
+    struct frame_hold hold;
+
+    /* Some elements expect a picture to be no larger than it has to be. */
+    if (info->finfo && buffer_format_is_default(&src->format, frame))
+        size = GST_VIDEO_INFO_SIZE(info);
+    src_prepare_buffer(src);
+    hold = frame_hold_begin(src->reader, frame, src->held);
+    if (dmabuf)
+        dmabuf_entry_wrap(dmabuf, src->prepared, &hold, size);
+    else
+        buffer_wrap(src->prepared, &hold, size);
+    buffer_set_capture_time(src->prepared, frame);
+    return g_steal_pointer(&src->prepared);
+}
+
+/* Flags, metas and times. */
+static void src_describe(GstFramebusSrc *src, const struct framebus_frame *frame, GstBuffer *buffer)
+{
+    meta_to_buffer(frame, buffer);
+    if (src->format.cut.width)
+        buffer_cut_metas(buffer, &src->format.cut);
+    src_stamp(src, frame, buffer);
+    if (!src->has_sequence || frame->sequence != src->last_sequence + 1)
+        GST_BUFFER_FLAG_SET(buffer, GST_BUFFER_FLAG_DISCONT);
+    src->has_sequence = TRUE;
+    src->last_sequence = frame->sequence;
+}
+
+/* Counts a buffer and keeps it if it may be repeated. */
+static void src_note_delivered(GstFramebusSrc *src, GstBuffer *buffer, gboolean copied, gboolean in_dmabuf)
+{
+    gboolean keeps;
+
+    GST_OBJECT_LOCK(src);
+    src->delivered++;
+    src->copied += copied;
+    src->in_dmabufs += in_dmabuf && !copied;
+    keeps = src->settings.keep_last && src->format.info.finfo; /* nothing else can be shown twice */
+    GST_OBJECT_UNLOCK(src);
+    gst_buffer_replace(&src->last, keeps ? buffer : NULL);
+}
+
+/* To be called for a frame of another format, whose writer may be another one, too. That one's stream has a
+ * beginning of its own. */
+static void src_look_at_writer(GstFramebusSrc *src)
+{
+    src_update_stats(src);
+    if (src->stats.writers == src->writer)
+        return;
+    src->writer = src->stats.writers;
+    src->has_sequence = FALSE;
+    src->wants_key = TRUE;
+}
+
+/* Makes a buffer of a frame, which is given back with it or here. AGAIN: there is nothing for downstream. */
+static GstFlowReturn src_deliver(GstFramebusSrc *src, struct framebus_frame *frame, GstBuffer **buffer)
+{
+    struct dmabuf_entry *dmabuf = frame->format->fourcc ? dmabuf_entry_of(src->dmabufs, frame) : NULL;
+    GstFlowReturn flow = AGAIN;
+    gboolean is_full, copies;
+
+    src_count_missed(src, frame);
+    if (src->serial != frame->format_serial)
+        src_look_at_writer(src);
+    if (!src_must_skip(src, frame))
+        flow = src_follow_format(src, frame, dmabuf != NULL);
+    if (flow != GST_FLOW_OK) {
+        framebus_reader_release(src->reader, frame);
+        return flow;
+    }
+
+    /* One frame of the quota is always left for the next frame to look at. But a copy is not in a DMA-BUF. */
+    is_full = (guint)g_atomic_int_get(src->held) + 1 >= src->stats.quota;
+    copies = !src->gives_dmabufs &&
+             (is_full || (!src->takes_meta && !buffer_format_is_default(&src->format, frame)));
+    *buffer = copies ? buffer_copy(&src->format, frame) : src_wrap(src, frame, dmabuf);
+    if (*buffer) {
+        src_describe(src, frame, *buffer);
+        src_note_delivered(src, *buffer, copies, dmabuf != NULL);
+    }
+    if (copies)
+        framebus_reader_release(src->reader, frame);
+    if (*buffer && is_full && src->stats.quota <= HOLD_MOST)
+        src_ask_for_hold(src, MIN(2 * src->stats.quota, HOLD_MOST));
+    return *buffer ? GST_FLOW_OK : GST_FLOW_ERROR;
+}
+
+/* ---- Streaming ----------------------------------------------------------------------------- */
+
+static GstFlowReturn src_disconnected(GstFramebusSrc *src, int error)
+{
+    gboolean ends;
+
+    GST_OBJECT_LOCK(src);
+    ends = src->settings.on_disconnect == ON_DISCONNECT_EOS;
+    GST_OBJECT_UNLOCK(src);
+    if (!ends)
+        element_post_error(GST_ELEMENT(src), error);
+    src_close_reader(src);
+    return ends ? GST_FLOW_EOS : GST_FLOW_ERROR;
+}
+
+/* Does what `on-timeout` says. */
+static GstFlowReturn src_report_timeout(GstFramebusSrc *src, enum on_timeout action, gint64 waited)
+{
+    if (action == ON_TIMEOUT_ERROR) {
+        GST_ELEMENT_ERROR(src, RESOURCE, READ,
+                          ("Bus %s: no frame for %.1f s.", src->name, (double)waited / GST_SECOND),
+                          ("%s", src->stats.connected ? "there is a writer" : "there is no writer"));
+        return GST_FLOW_ERROR;
+    }
+    element_post(GST_ELEMENT(src), gst_structure_new("framebussrc-timeout", "bus", G_TYPE_STRING, src->name,
+                                                     "waited", G_TYPE_UINT64, (guint64)waited, "connected",
+                                                     G_TYPE_BOOLEAN, src->stats.connected, NULL));
+    return action == ON_TIMEOUT_EOS ? GST_FLOW_EOS : AGAIN;
+}
+
+/* Reports that nothing comes, or repeats the last frame, when src_wait_ns() is over. */
+static GstFlowReturn src_time_out(GstFramebusSrc *src, gint64 *since, GstBuffer **buffer)
+{
+    const gint64 now = monotonic_now();
+    GstFlowReturn flow = AGAIN;
+    enum on_timeout action;
+    gboolean is_over, repeat;
+
+    if (src->reader)
+        src_update_stats(src);
+    GST_OBJECT_LOCK(src);
+    is_over = src->settings.timeout && now - *since >= src_timeout(src);
+    repeat = src->settings.keep_last && src->last && !src->stats.connected;
+    action = src->settings.on_timeout;
+    GST_OBJECT_UNLOCK(src);
+    if (is_over) {
+        flow = src_report_timeout(src, action, now - *since);
+        *since = now;
+    }
+    if (flow != AGAIN || !repeat)
+        return flow;
+
+    *buffer = gst_buffer_copy(src->last);
+    arrival_stamp_now(&src->arrival, GST_ELEMENT(src), *buffer);
+    GST_BUFFER_FLAG_SET(*buffer, GST_BUFFER_FLAG_GAP);
+    GST_BUFFER_FLAG_UNSET(*buffer, GST_BUFFER_FLAG_DISCONT);
+    return GST_FLOW_OK;
+}
+
+/* Waits for the end of a pause. Since 1.24 a pause unlocks, too, and may be over before the base class sees
+ * that create() has returned, which it would take for a flush, and stop. */
+static GstFlowReturn src_cancelled(GstFramebusSrc *src, gint64 *since)
+{
+    GstFlowReturn flow = gst_base_src_wait_playing(GST_BASE_SRC(src));
+
+    *since = monotonic_now();
+    return flow == GST_FLOW_OK ? AGAIN : flow;
+}
+
+static GstFlowReturn src_handle_error(GstFramebusSrc *src, int error, gint64 *since, GstBuffer **buffer)
+{
+    gboolean forwards;
+
+    switch (error) {
+    case -EINTR: /* the program was stopped and goes on, or has a signal handler of its own */
+        return AGAIN;
+    case -ECANCELED:
+        return src_cancelled(src, since);
+    case -ENODATA:
+        GST_INFO_OBJECT(src, "the stream has ended");
+        GST_OBJECT_LOCK(src);
+        forwards = src->settings.forward_eos;
+        GST_OBJECT_UNLOCK(src);
+        return forwards ? GST_FLOW_EOS : AGAIN;
+    case -ETIMEDOUT:
+        return src_time_out(src, since, buffer);
+    case -EBUSY:
+        if (!src->reader)
+            break;
+        /* Downstream has as many frames as the quota, which is smaller by now, allows. */
+        if (g_poll(&(GPollFD){.fd = src->cancel_fd, .events = G_IO_IN}, 1, FULL_MS) > 0)
+            return src_cancelled(src, since);
+        return AGAIN;
+    case -ECONNREFUSED:
+        if (src->reader && src_ask_for_less(src))
+            return AGAIN;
+        break;
+    case -ENOENT:
+        /* There was no writer within the time that `timeout` gives. */
+        if (!src->reader)
+            return src_time_out(src, since, buffer);
+        return src_disconnected(src, error);
+    case -EPIPE:
+    case -ECONNABORTED:
+        return src_disconnected(src, error);
+    default:
+        break;
+    }
+    element_post_error(GST_ELEMENT(src), error);
+    return GST_FLOW_ERROR;
+}
+
+/* Returns TRUE if a flush or an end has begun. (Since 1.24 the base class undoes the unlock() of a pause only
+ * before create(), and with it that of a flush that has just begun.) */
+static gboolean src_is_stopping(GstFramebusSrc *src)
+{
+    return GST_PAD_IS_FLUSHING(GST_BASE_SRC_PAD(src)) || g_atomic_int_get(&src->ending);
+}
+
+static GstFlowReturn src_create(GstPushSrc *push, GstBuffer **buffer)
+{
+    GstFramebusSrc *src = GST_FRAMEBUS_SRC(push);
+    gint64 since = monotonic_now();
+    GstFlowReturn flow = src_is_stopping(src) ? GST_FLOW_FLUSHING : AGAIN;
+
+    while (flow == AGAIN) {
+        const gint64 wait = src_wait_ns(src, since);
+        struct framebus_frame *frame = NULL;
+        int r = 0;
+
+        if (!src->reader)
+            r = src_open_reader(src, wait);
+        if (src->serial)
+            src_prepare_buffer(src);
+        if (r == 0)
+            r = framebus_reader_next(src->reader, &frame, wait);
+        flow = r == 0 ? src_deliver(src, frame, buffer) : src_handle_error(src, r, &since, buffer);
+        if (r == 0 && flow == AGAIN) /* a frame that waits for a key frame is a sign of life, too */
+            since = monotonic_now();
+    }
+    return flow;
+}
+
+static gboolean src_start(GstBaseSrc *base)
+{
+    GstFramebusSrc *src = GST_FRAMEBUS_SRC(base);
+
+    GST_OBJECT_LOCK(src);
+    g_free(src->name);
+    src->name = g_strdup(src->settings.bus);
+    src->delivered = src->missed = src->copied = src->in_dmabufs = src->skipped = src->posted = 0;
+    src->latency = LATENCY_AT_FIRST;
+    src->spare_latency = GST_CLOCK_TIME_NONE;
+    GST_OBJECT_UNLOCK(src);
+    arrival_init(&src->arrival);
+    src->wanted_hold = 0;
+    src->takes_meta = src->takes_crop = src->has_dmabufs = src->gives_dmabufs = FALSE;
+    if (!element_names_bus(GST_ELEMENT(src), src->name))
+        return FALSE;
+    if (src->cancel_fd < 0) {
+        GST_ELEMENT_ERROR(src, RESOURCE, FAILED, ("Cannot create an eventfd: %s.", g_strerror(EMFILE)),
+                          (NULL));
+        return FALSE;
+    }
+    return TRUE;
+}
+
+/* Frames that downstream has stay valid. */
+static gboolean src_stop(GstBaseSrc *base)
+{
+    GstFramebusSrc *src = GST_FRAMEBUS_SRC(base);
+
+    src_post_stats(src);
+    gst_clear_buffer(&src->last);
+    gst_clear_buffer(&src->prepared);
+    arrival_finish(&src->arrival);
+    src_close_reader(src);
+    g_clear_pointer(&src->name, g_free);
+    GST_OBJECT_LOCK(src);
+    gst_clear_caps(&src->caps);
+    gst_clear_caps(&src->dmabuf_caps);
+    GST_OBJECT_UNLOCK(src);
+    return TRUE;
+}
+
+static gboolean src_unlock(GstBaseSrc *base)
+{
+    eventfd_write(GST_FRAMEBUS_SRC(base)->cancel_fd, 1);
+    return TRUE;
+}
+
+static gboolean src_unlock_stop(GstBaseSrc *base)
+{
+    eventfd_t count;
+
+    eventfd_read(GST_FRAMEBUS_SRC(base)->cancel_fd, &count);
+    return TRUE;
+}
+
+static gboolean src_send_event(GstElement *element, GstEvent *event)
+{
+    GstFramebusSrc *src = GST_FRAMEBUS_SRC(element);
+    gboolean done;
+
+    g_atomic_int_set(&src->ending, GST_EVENT_TYPE(event) == GST_EVENT_EOS);
+    done = GST_ELEMENT_CLASS(gst_framebus_src_parent_class)->send_event(element, event);
+    g_atomic_int_set(&src->ending, FALSE);
+    return done;
+}
+
+static GstStateChangeReturn src_change_state(GstElement *element, GstStateChange transition)
+{
+    /* The base class does the same, but only before it calls create() again. */
+    if (transition == GST_STATE_CHANGE_PAUSED_TO_PLAYING)
+        src_unlock_stop(GST_BASE_SRC(element));
+    return GST_ELEMENT_CLASS(gst_framebus_src_parent_class)->change_state(element, transition);
+}
+
+static gboolean src_query(GstBaseSrc *base, GstQuery *query_)
+{
+    GstFramebusSrc *src = GST_FRAMEBUS_SRC(base);
+
+    if (GST_QUERY_TYPE(query_) == GST_QUERY_LATENCY) {
+        GST_OBJECT_LOCK(src);
+        gst_query_set_latency(query_, TRUE, src->latency,
+                              GST_CLOCK_TIME_IS_VALID(src->spare_latency) ? src->latency + src->spare_latency
+                                                                          : GST_CLOCK_TIME_NONE);
+        GST_OBJECT_UNLOCK(src);
+        return TRUE;
+    }
+    return GST_BASE_SRC_CLASS(gst_framebus_src_parent_class)->query(base, query_);
+}
+
+/* ---- Properties ---------------------------------------------------------------------------- */
+
+static const GEnumValue delivery_values[] = {
+    {FRAMEBUS_DELIVERY_LIVE, "In order; a slow reader misses the oldest frames", "live"},
+    {FRAMEBUS_DELIVERY_LATEST, "Only the newest frame", "latest"},
+    {FRAMEBUS_DELIVERY_LOSSLESS, "Every frame; a writer that is lossless too waits", "lossless"},
+    {0, NULL, NULL},
+};
+
+static const GEnumValue on_disconnect_values[] = {
+    {ON_DISCONNECT_WAIT, "Wait for the next writer of that name", "wait"},
+    {ON_DISCONNECT_EOS, "End the stream", "eos"},
+    {ON_DISCONNECT_ERROR, "Post an error", "error"},
+    {0, NULL, NULL},
+};
+
+static const GEnumValue on_timeout_values[] = {
+    {ON_TIMEOUT_MESSAGE, "Post a framebussrc-timeout message, again and again", "message"},
+    {ON_TIMEOUT_EOS, "Post it and end the stream", "eos"},
+    {ON_TIMEOUT_ERROR, "Post an error", "error"},
+    {0, NULL, NULL},
+};
+
+static void src_get_stats(GObject *object, GValue *value)
+{
+    g_value_take_boxed(value, src_stats_new(GST_FRAMEBUS_SRC(object)));
+}
+
+#define SRC_SETTING(name) G_STRUCT_OFFSET(struct src_settings, name)
+
+static const struct property src_properties[] = {
+    {"bus", "Bus", "Name of the bus to read, or the path of its socket", G_TYPE_STRING,
+     GST_PARAM_MUTABLE_READY, SRC_SETTING(bus)},
+    {"delivery", "Delivery", "How frames reach a pipeline that is slower than the writer", G_TYPE_ENUM,
+     GST_PARAM_MUTABLE_READY, SRC_SETTING(delivery), .initial = FRAMEBUS_DELIVERY_LIVE,
+     .enum_name = "GstFramebusDelivery", .values = delivery_values},
+    {"hold", "Hold",
+     "Frames that may be held in place at once; further ones are copied (0 = what downstream asks for)",
+     G_TYPE_UINT, GST_PARAM_MUTABLE_READY, SRC_SETTING(hold), .most = 255},
+    {"on-disconnect", "On disconnect", "What to do when the writer goes without ending its stream",
+     G_TYPE_ENUM, GST_PARAM_MUTABLE_READY, SRC_SETTING(on_disconnect), .initial = ON_DISCONNECT_WAIT,
+     .enum_name = "GstFramebusOnDisconnect", .values = on_disconnect_values},
+    {"forward-eos", "Forward end of stream",
+     "End the stream when the writer ends its own; else wait for the next one", G_TYPE_BOOLEAN,
+     GST_PARAM_MUTABLE_PLAYING, SRC_SETTING(forward_eos), .initial = TRUE},
+    {"timeout", "Timeout",
+     "How long to wait for a writer, or for its next frame, before on-timeout is done (ns, 0 = no limit)",
+     G_TYPE_UINT64, GST_PARAM_MUTABLE_PLAYING, SRC_SETTING(timeout), .most = G_MAXUINT64},
+    {"on-timeout", "On timeout", "What to do after the timeout", G_TYPE_ENUM, GST_PARAM_MUTABLE_PLAYING,
+     SRC_SETTING(on_timeout), .initial = ON_TIMEOUT_MESSAGE, .enum_name = "GstFramebusOnTimeout",
+     .values = on_timeout_values},
+    {"keep-last", "Keep the last frame", "Repeat the last frame while there is no writer", G_TYPE_BOOLEAN,
+     GST_PARAM_MUTABLE_PLAYING, SRC_SETTING(keep_last)},
+    {"stats", "Statistics",
+     "delivered, missed, copied, dmabuf (in DMA-BUFs) and skipped (undecodable) frames, held and quota, "
+     "the number of writers so far and the pid of the present one",
+     G_TYPE_BOXED, .get = src_get_stats},
+    {NULL},
+};
+
+static void src_set_property(GObject *object, guint id, const GValue *value, GParamSpec *pspec G_GNUC_UNUSED)
+{
+    properties_set(src_properties, &GST_FRAMEBUS_SRC(object)->settings, object, id, value);
+}
+
+static void src_get_property(GObject *object, guint id, GValue *value, GParamSpec *pspec G_GNUC_UNUSED)
+{
+    properties_get(src_properties, &GST_FRAMEBUS_SRC(object)->settings, object, id, value);
+}
+
+static void src_finalize(GObject *object)
+{
+    GstFramebusSrc *src = GST_FRAMEBUS_SRC(object);
+
+    properties_finish(src_properties, &src->settings);
+    if (src->cancel_fd >= 0)
+        close(src->cancel_fd);
+    G_OBJECT_CLASS(gst_framebus_src_parent_class)->finalize(object);
+}
+
+static void gst_framebus_src_class_init(GstFramebusSrcClass *class)
+{
+    GObjectClass *object = G_OBJECT_CLASS(class);
+    GstElementClass *element = GST_ELEMENT_CLASS(class);
+    GstBaseSrcClass *base = GST_BASE_SRC_CLASS(class);
+
+    object->set_property = src_set_property;
+    object->get_property = src_get_property;
+    object->finalize = src_finalize;
+    properties_install(src_properties, object);
+
+    gst_element_class_set_static_metadata(element, "Framebus source", "Source/Generic",
+                                          "Delivers the frames of a framebus bus, in place", "framebus");
+    gst_element_class_add_static_pad_template(element, &src_template);
+
+    element->send_event = src_send_event;
+    element->change_state = src_change_state;
+    base->start = src_start;
+    base->stop = src_stop;
+    base->unlock = src_unlock;
+    base->unlock_stop = src_unlock_stop;
+    base->get_caps = src_get_caps;
+    base->negotiate = src_negotiate;
+    base->decide_allocation = src_decide_allocation;
+    base->query = src_query;
+    GST_PUSH_SRC_CLASS(class)->create = src_create;
+}
+
+static void gst_framebus_src_init(GstFramebusSrc *src)
+{
+    GstBaseSrc *base = GST_BASE_SRC(src);
+
+    properties_init(src_properties, &src->settings, G_OBJECT(src));
+    src->cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    gst_base_src_set_live(base, TRUE);
+    gst_base_src_set_format(base, GST_FORMAT_TIME);
+    gst_pad_add_probe(GST_BASE_SRC_PAD(base), GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM, src_probe_event, NULL,
+                      NULL);
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+#include "text.h"
+
+#include <string.h>
+
+/* Brackets in one another. A structure in an array of an array in a structure has three. */
+#define NESTED_MOST 5
+
+/* New names that a process learns from others, and how long each may be. */
+#define NAMES_MOST       8192
+#define NAME_LENGTH_MOST 128
+
+#define NAME_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/-_.:+"
+
+static gint names; /* learnt so far; atomic */
+
+gboolean text_may_be_name(const char *name)
+{
+    if (g_quark_try_string(name))
+        return TRUE;
+    if (strlen(name) > NAME_LENGTH_MOST || g_atomic_int_get(&names) >= NAMES_MOST)
+        return FALSE;
+    g_atomic_int_inc(&names);
+    g_quark_from_string(name); /* so that it counts once */
+    return TRUE;
+}
+
+/* Returns TRUE if what this quotation mark opens is a string. Else it may be parsed for itself. */
+static gboolean quote_is_string(const char *text, const char *quote)
+{
+    static const char type[] = "(string)";
+    const gsize length = sizeof(type) - 1;
+
+    return (gsize)(quote - text) >= length && memcmp(quote - length, type, length) == 0;
+}
+
+/* Returns TRUE if brackets are nested little. Those in quotes count as if they were never closed. */
+static gboolean text_is_flat(const char *text)
+{
+    static const char open[] = "[{<", close[] = "]}>";
+    char closing[NESTED_MOST] = {0};
+    gboolean quoted = FALSE, is_string = FALSE;
+    guint nested = 0, in_quotes = 0;
+
+    for (const char *at = text; *at; at++) {
+        const gboolean escaped = *at == '\\';
+        const char *opened, *closed;
+
+        if (escaped && (!quoted || !*++at))
+            return FALSE;
+        if (*at == '"' && !escaped) {
+            quoted = !quoted;
+            is_string = quote_is_string(text, at);
+        }
+        opened = strchr(open, *at);
+        closed = strchr(close, *at);
+        if (quoted)
+            in_quotes += opened && !is_string;
+        else if (opened && nested < NESTED_MOST)
+            closing[nested++] = close[opened - open];
+        else if (opened || (closed && (nested == 0 || closing[--nested] != *at)))
+            return FALSE;
+        if (nested + in_quotes > NESTED_MOST)
+            return FALSE;
+    }
+    return TRUE;
+}
+
+/* Returns TRUE if the names of fields, structures, types and features, or what could be one, may be kept. */
+static gboolean text_names_are_few(const char *text)
+{
+    const char *at = text;
+    gboolean in_parentheses = FALSE;
+    char before = ';'; /* the last character that is not of a name, a space or a backslash */
+
+    while (*at) {
+        const gsize length = strspn(at, NAME_CHARACTERS);
+
+        if (length > 0) {
+            const char *after = at + length + strspn(at + length, " \t\r\n\\");
+
+            if (in_parentheses || *after == '=' || (strchr(";[\"", before) && !g_ascii_isdigit(*at))) {
+                g_autofree char *name = g_strndup(at, length);
+
+                if (!text_may_be_name(name))
+                    return FALSE;
+            }
+            before = 'a';
+            at += length;
+            continue;
+        }
+        if (*at == '(' || *at == ')')
+            in_parentheses = *at == '(';
+        if (*at == '"')
+            before = quote_is_string(text, at) ? 'a' : '"';
+        else if (!g_ascii_isspace(*at) && *at != '\\')
+            before = *at;
+        at++;
+    }
+    return TRUE;
+}
+
+gboolean text_is_harmless(const char *text)
+{
+    return text_is_flat(text) && text_names_are_few(text);
+}
