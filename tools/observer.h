@@ -1,40 +1,43 @@
 /* SPDX-License-Identifier: MIT */
-/* What `framebus check` sees of the frames of a bus while it looks at them. */
+/* The measurements of `framebus check`: rate and age of frames, whether the picture changes, its number. */
 #ifndef OBSERVER_H
 #define OBSERVER_H
 
 #include "framebus.h"
-#include "luma.h"
+#include "pixels/luma.h"
 #include "spread.h"
 
 struct observer {
-    int64_t look_every_ns; /* at the whole picture: that takes a while. Set it first */
+    int64_t sample_every_ns; /* time between two samples of a whole picture; to be set first */
 
     uint64_t frames, missed;
-    int64_t first_ns, last_ns, end_ns; /* when the first and the last frame came, and the end */
-    struct spread ages;                /* from capture to here */
-    int64_t changed_ns, still_ns;      /* since when the picture stands; how long it stood at the longest */
-    uint64_t looks, black;             /* pictures looked at, and found black */
-    uint64_t whole, altered, torn, doubled, lost, backward; /* of a test picture */
-    bool is_test, can_see; /* a test picture was seen; the format's brightness can be read */
+    int64_t first_ns, last_ns, end_ns; /* arrival of the first and the last frame, and the end */
+    struct spread ages;                /* from capture to arrival */
+    int64_t changed_ns, still_ns;      /* last change of the picture, and the longest time without one */
+    uint64_t samples, black;           /* pictures that were sampled, and those that were black */
+    uint64_t whole, altered, torn, doubled, lost, backward; /* test pictures */
+    bool is_test;                                           /* a test picture was seen */
+    bool can_see;                                           /* the brightness of this format can be read */
 
     struct luma luma;
-    uint32_t serial, number;
+    uint32_t serial; /* format of the last frame */
+    uint32_t number; /* number in the last test picture, if has_number */
     bool has_number;
-    int64_t looked_ns;
-    uint64_t hash, strangers, unnumbered;
+    int64_t sampled_ns;
+    uint64_t hash;       /* of the picture sampled last */
+    uint64_t unread;     /* pictures without a code */
+    uint64_t unnumbered; /* frames since the last one whose number could be read */
 };
 
-/* Looks at a frame that has just come. */
+/* Measures a frame that has just arrived. */
 void observer_see(struct observer *observer, const struct framebus_frame *frame);
 
-/* When all has been seen. What follows is valid after it. */
+/* Ends the measurement, before the results are read. */
 void observer_end(struct observer *observer);
 
-/* Frames a second, up to the end. */
+/* Frames a second until the end. */
 double observer_rate(const struct observer *observer);
 
-/* Frees what it has. */
 void observer_finish(struct observer *observer);
 
 #endif

@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "probe.h"
+#include "cli/clock.h"
+#include "cli/report.h"
 
-#include <err.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#include "clock.h"
-#include "command.h"
-
-#define CALLERS 2
+#define CALLERS 3 /* file descriptors of the caller of probes_run() */
 
 struct probe *probes_find(struct probes *probes, const char *name)
 {
@@ -20,16 +17,15 @@ struct probe *probes_find(struct probes *probes, const char *name)
     return NULL;
 }
 
-/* False: the writer has gone. */
-static bool take(struct probe *probe)
+/* Measures the frames that are there. False: the writer has gone. */
+static bool probe_drain(struct probe *probe)
 {
     struct framebus_frame *frame;
     int r;
-
     while ((r = framebus_reader_next(probe->reader, &frame, 0)) == 0 || r == -ENODATA) {
         if (r)
             continue;
-        spread_add(&probe->ages, now_ns() - frame->capture_ns);
+        spread_add(&probe->ages, clock_now() - frame->capture_ns);
         probe->frames++;
         probe->bytes += frame->size;
         framebus_reader_release(probe->reader, frame);
@@ -37,26 +33,25 @@ static bool take(struct probe *probe)
     return r == -ETIMEDOUT;
 }
 
-static void add(struct probes *probes, const char *name)
+static void probes_add(struct probes *probes, const char *name)
 {
     static const struct framebus_reader_options options = {
         .delivery = FRAMEBUS_DELIVERY_LATEST, .quota = 1, .label = "framebus top"};
     struct framebus_reader *reader;
-
-    if (framebus_reader_open(&reader, name, &options) <
-        0) /* full, or going away: the next look tries again */
+    /* One that is full, or goes away just now, is tried again at the next listing. */
+    if (framebus_reader_open(&reader, name, &options) < 0)
         return;
-    probes->probe = realloc(probes->probe, (probes->count + 1) * sizeof(*probes->probe));
-    probes->wait = realloc(probes->wait, (probes->count + 1 + CALLERS) * sizeof(*probes->wait));
+    probes->probe = realloc(probes->probe, (probes->count + 1) * sizeof *probes->probe);
+    probes->wait = realloc(probes->wait, (probes->count + 1 + CALLERS) * sizeof *probes->wait);
     if (!probes->probe || !probes->wait)
-        errx(STATUS_FAILED, "out of memory");
+        report_out_of_memory();
     struct probe *probe = &probes->probe[probes->count++];
     *probe = (struct probe){.reader = reader, .wanted = true};
     strcpy(probe->name, name);
-    take(probe); /* the reader's fd tells of what comes after that */
+    probe_drain(probe); /* the file descriptor becomes readable for what comes after that */
 }
 
-static void drop(struct probes *probes, size_t at)
+static void probes_remove(struct probes *probes, size_t at)
 {
     framebus_reader_close(probes->probe[at].reader);
     spread_finish(&probes->probe[at].ages);
@@ -69,35 +64,33 @@ void probes_follow(struct probes *probes, const struct framebus_bus_info *bus, s
         probes->probe[i].wanted = false;
     for (size_t i = 0; i < count; i++) {
         struct probe *probe = probes_find(probes, bus[i].name);
-
         if (probe)
             probe->wanted = bus[i].state != FRAMEBUS_BUS_STALE;
         else if (bus[i].state == FRAMEBUS_BUS_LIVE)
-            add(probes, bus[i].name);
+            probes_add(probes, bus[i].name);
     }
     for (size_t i = probes->count; i--;)
         if (!probes->probe[i].wanted)
-            drop(probes, i);
+            probes_remove(probes, i);
 }
 
-void probes_run(struct probes *probes, const int fd[2], int64_t end_ns)
+void probes_run(struct probes *probes, const int fd[3], int64_t end_ns)
 {
     struct pollfd own[CALLERS], *wait = probes->wait ? probes->wait : own;
     int64_t left;
-
-    while ((left = end_ns - now_ns()) > 0) {
+    while ((left = end_ns - clock_now()) > 0) {
         struct timespec time = {.tv_sec = left / NS_PER_S, .tv_nsec = left % NS_PER_S};
-
         for (size_t i = 0; i < CALLERS; i++)
             wait[i] = (struct pollfd){.fd = fd[i], .events = POLLIN};
         for (size_t i = 0; i < probes->count; i++)
             wait[CALLERS + i] =
                 (struct pollfd){.fd = framebus_reader_fd(probes->probe[i].reader), .events = POLLIN};
-        if (ppoll(wait, CALLERS + probes->count, &time, NULL) < 0 || wait[0].revents || wait[1].revents)
+        if (ppoll(wait, CALLERS + probes->count, &time, NULL) < 0 || wait[0].revents || wait[1].revents ||
+            wait[2].revents)
             return;
         for (size_t i = probes->count; i--;) /* backwards: the last one takes the place of one that goes */
-            if (wait[CALLERS + i].revents && !take(&probes->probe[i]))
-                drop(probes, i);
+            if (wait[CALLERS + i].revents && !probe_drain(&probes->probe[i]))
+                probes_remove(probes, i);
     }
 }
 
@@ -112,7 +105,7 @@ void probes_clear(struct probes *probes)
 void probes_finish(struct probes *probes)
 {
     while (probes->count)
-        drop(probes, probes->count - 1);
+        probes_remove(probes, probes->count - 1);
     free(probes->probe);
     free(probes->wait);
     *probes = (struct probes){0};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Values, to know afterwards how they were spread. */
+/* Measured values, of which percentiles, mean and deviation can be computed. */
 #ifndef SPREAD_H
 #define SPREAD_H
 
@@ -13,8 +13,8 @@ struct spread {
 
 void spread_add(struct spread *spread, int64_t value);
 
-/* The value below or at which that share of all is: 0 the lowest, 0.99 the 99th percentile, 1 the highest.
- * Sorts them. 0 if there are none. */
+/* The percentile that is a share of 1: 0 the lowest value, 0.5 the median, 1 the highest. Sorts the values.
+ * 0 if there are none. */
 int64_t spread_at(struct spread *spread, double share);
 
 double spread_mean(const struct spread *spread);

@@ -1,24 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 #include "table.h"
+#include "cli/report.h"
+#include "terminal.h"
+#include "text.h"
 
-#include <err.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "command.h"
-#include "terminal.h"
-#include "text.h"
-
-/* In characters: printf would count bytes. */
+/* Characters: printf would count bytes. */
 static size_t text_width(const char *text)
 {
     size_t width = mbstowcs(NULL, text, 0);
-
     return width == (size_t)-1 ? strlen(text) : width;
 }
 
-static void widen(struct table *table, size_t column, const char *text)
+static void table_widen(struct table *table, size_t column, const char *text)
 {
     if (text_width(text) > table->width[column])
         table->width[column] = text_width(text);
@@ -26,13 +23,12 @@ static void widen(struct table *table, size_t column, const char *text)
 
 void table_add_styled(struct table *table, char *text, const char *style)
 {
-    struct table_cell *cell = realloc(table->cell, (table->cells + 1) * sizeof(*cell));
-
+    struct table_cell *cell = realloc(table->cell, (table->cells + 1) * sizeof *cell);
     if (!cell)
-        errx(STATUS_FAILED, "out of memory");
+        report_out_of_memory();
     table->cell = cell;
-    cell[table->cells] = (struct table_cell){.text = printable(text ? text : "-"), .style = style};
-    widen(table, table->cells % table->columns, cell[table->cells].text);
+    cell[table->cells] = (struct table_cell){.text = text_printable(text ? text : "-"), .style = style};
+    table_widen(table, table->cells % table->columns, cell[table->cells].text);
     table->cells++;
     free(text);
 }
@@ -46,7 +42,6 @@ static void print_cell(const struct table *table, size_t column, const char *tex
 {
     int padding = (int)(table->width[column] - text_width(text));
     bool last = column + 1 == table->columns;
-
     if (table->column[column].right)
         printf("%*s", padding, "");
     print_styled(text, style);
@@ -59,7 +54,7 @@ void table_print(struct table *table, const char *indent)
 {
     fputs(indent, stdout);
     for (size_t i = 0; i < table->columns; i++)
-        widen(table, i, table->column[i].head);
+        table_widen(table, i, table->column[i].head);
     for (size_t i = 0; i < table->columns; i++)
         print_cell(table, i, table->column[i].head, STYLE_BOLD);
     for (size_t i = 0; i < table->cells; i++) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A table that is aligned once all its cells are known. */
+/* A table for standard output, which is aligned once all its cells are known. */
 #ifndef TABLE_H
 #define TABLE_H
 
@@ -26,7 +26,7 @@ struct table {
     size_t width[TABLE_COLUMNS_MAX];
 };
 
-/* Adds the next cell. Takes the text, which was allocated, over; NULL becomes "-". */
+/* Adds the next cell. The text was allocated and becomes the table's; NULL is printed as "-". */
 void table_add(struct table *table, char *text);
 
 /* The same in a style of terminal.h. */

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "terminal.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-bool terminal_has_colors(void)
+static bool terminal_has_colors(void)
 {
     const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
-
     return isatty(STDOUT_FILENO) && !(no_color && *no_color) && term && strcmp(term, "dumb") != 0;
 }
 
@@ -30,6 +30,7 @@ const char *state_style(enum framebus_bus_state state)
         return STYLE_YELLOW;
     case FRAMEBUS_BUS_STALE:
     case FRAMEBUS_BUS_DENIED:
+    case FRAMEBUS_BUS_INCOMPATIBLE:
         return STYLE_RED;
     }
     return NULL;

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What standard output can do if it is a terminal. */
+/* Colours on standard output if it is a terminal. */
 #ifndef TERMINAL_H
 #define TERMINAL_H
-
-#include <stdbool.h>
 
 #include "framebus.h"
 
@@ -13,13 +11,10 @@
 #define STYLE_GREEN  "32"
 #define STYLE_YELLOW "33"
 
-/* True if colours are wanted: on a terminal that has them, unless the environment has NO_COLOR. */
-bool terminal_has_colors(void);
-
-/* Prints text, in a style if that is not NULL and colours are wanted. */
+/* Prints text in a style, which may be NULL, if the terminal has colours and NO_COLOR is not set. */
 void print_styled(const char *text, const char *style);
 
-/* The style in which a state is told. */
+/* The style in which a state is printed. */
 const char *state_style(enum framebus_bus_state state);
 
 #endif

@@ -11,6 +11,16 @@ _framebus_options()
     framebus help "$1" 2>/dev/null | grep -o -e '--[a-z][a-z-]*' | sort -u
 }
 
+_framebus_devices()
+{
+    if [[ $1 == display ]]; then
+        compgen -G '/dev/dri/card*'
+    else
+        compgen -G '/dev/v4l/by-id/*'
+        compgen -G '/dev/video*'
+    fi
+}
+
 _framebus()
 {
     local current=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} words
@@ -21,8 +31,12 @@ _framebus()
         words=$(_framebus_commands)
     elif [[ $before == --format ]]; then
         words=$(framebus test --formats 2>/dev/null)
-    elif [[ $before == --memory && ${COMP_WORDS[1]} == test ]]; then
+    elif [[ $before == --memory && ${COMP_WORDS[1]} =~ ^(camera|test)$ ]]; then
         words='memfd posix sysv'
+    elif [[ $before == --io ]]; then
+        words='auto dmabuf export mmap userptr'
+    elif [[ $before == --device ]]; then
+        words=$(_framebus_devices "${COMP_WORDS[1]}")
     elif [[ $current == -* ]]; then
         words=$(_framebus_options "${COMP_WORDS[1]}")
     else
