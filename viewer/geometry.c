@@ -9,7 +9,7 @@
 #define ZOOM_MAX 256.0
 #define SIDE_MAX 65535
 
-static int at_least_one(double value)
+static int side_of(double value)
 {
     return value < 1 ? 1 : value > SIDE_MAX ? SIDE_MAX : (int)lround(value);
 }
@@ -17,10 +17,9 @@ static int at_least_one(double value)
 struct extent geometry_square(uint32_t width, uint32_t height, uint32_t aspect_num, uint32_t aspect_den)
 {
     double shape = aspect_num && aspect_den ? (double)aspect_num / aspect_den : 1;
-
     return (struct extent){
-        .width = at_least_one(shape > 1 ? width * shape : width),
-        .height = at_least_one(shape < 1 ? height / shape : height),
+        .width = side_of(shape > 1 ? width * shape : width),
+        .height = side_of(shape < 1 ? height / shape : height),
     };
 }
 
@@ -29,16 +28,15 @@ struct extent geometry_turned(struct extent size, unsigned turns)
     return turns % 2 ? (struct extent){size.height, size.width} : size;
 }
 
-static double fit(struct extent size, double width, double height)
+static double extent_fit(struct extent size, double width, double height)
 {
     return fmin(width / size.width, height / size.height);
 }
 
 struct extent geometry_shrink(struct extent size, struct extent room)
 {
-    double scale = fmin(1, fit(size, room.width, room.height));
-
-    return (struct extent){at_least_one(size.width * scale), at_least_one(size.height * scale)};
+    double scale = fmin(1, extent_fit(size, room.width, room.height));
+    return (struct extent){side_of(size.width * scale), side_of(size.height * scale)};
 }
 
 struct box geometry_cell(struct extent area, unsigned count, unsigned index, struct extent typical,
@@ -46,10 +44,10 @@ struct box geometry_cell(struct extent area, unsigned count, unsigned index, str
 {
     unsigned columns = 1, rows = count ? count : 1;
     double best = -1;
-
     for (unsigned c = 1; c <= count; c++) {
         unsigned r = (count + c - 1) / c;
-        double scale = fit(typical, (area.width - gap * (c - 1)) / c, (area.height - gap * (r - 1)) / r);
+        double scale =
+            extent_fit(typical, (area.width - gap * (c - 1)) / c, (area.height - gap * (r - 1)) / r);
         if (scale > best) {
             best = scale;
             columns = c;
@@ -72,10 +70,9 @@ struct box geometry_cell(struct extent area, unsigned count, unsigned index, str
 struct placement geometry_place(struct box cell, struct extent size, const struct pose *pose)
 {
     struct extent turned = geometry_turned(size, pose->turns);
-    double zoom = pose->zoom > 0 ? pose->zoom : fit(turned, cell.width, cell.height);
+    double zoom = pose->zoom > 0 ? pose->zoom : extent_fit(turned, cell.width, cell.height);
     double width = fmax(1, round(turned.width * zoom)), height = fmax(1, round(turned.height * zoom));
     double x = cell.x + (cell.width - width) / 2, y = cell.y + (cell.height - height) / 2;
-
     if (pose->zoom > 0) {
         x += pose->shift_x;
         y += pose->shift_y;
@@ -96,18 +93,18 @@ struct placement geometry_place(struct box cell, struct extent size, const struc
     return place;
 }
 
-static double present_zoom(const struct pose *pose, struct box cell, struct extent size)
+static double pose_zoom(const struct pose *pose, struct box cell, struct extent size)
 {
-    return pose->zoom > 0 ? pose->zoom : fit(geometry_turned(size, pose->turns), cell.width, cell.height);
+    return pose->zoom > 0 ? pose->zoom
+                          : extent_fit(geometry_turned(size, pose->turns), cell.width, cell.height);
 }
 
 void geometry_zoom(struct pose *pose, struct box cell, struct extent size, double factor, double x, double y)
 {
-    double old = present_zoom(pose, cell, size);
+    double old = pose_zoom(pose, cell, size);
     double zoom = fmin(ZOOM_MAX, fmax(ZOOM_MIN, old * factor));
     double shift_x = pose->zoom > 0 ? pose->shift_x : 0, shift_y = pose->zoom > 0 ? pose->shift_y : 0;
     double from_x = x - (cell.x + cell.width / 2), from_y = y - (cell.y + cell.height / 2);
-
     pose->shift_x = from_x - (from_x - shift_x) * zoom / old;
     pose->shift_y = from_y - (from_y - shift_y) * zoom / old;
     pose->zoom = zoom;
@@ -115,7 +112,7 @@ void geometry_zoom(struct pose *pose, struct box cell, struct extent size, doubl
 
 void geometry_set_zoom(struct pose *pose, struct box cell, struct extent size, double zoom)
 {
-    geometry_zoom(pose, cell, size, zoom / present_zoom(pose, cell, size), cell.x + cell.width / 2,
+    geometry_zoom(pose, cell, size, zoom / pose_zoom(pose, cell, size), cell.x + cell.width / 2,
                   cell.y + cell.height / 2);
 }
 
@@ -124,7 +121,6 @@ bool geometry_pick(const struct placement *place, double x, double y, double *u,
     double a = (x - place->shown.x) / place->shown.width;
     double b = (y - place->shown.y) / place->shown.height;
     const double turned[4][2] = {{a, b}, {b, 1 - a}, {1 - a, 1 - b}, {1 - b, a}};
-
     if (!geometry_inside(place->shown, x, y))
         return false;
     *u = place->mirrored ? 1 - turned[place->turns][0] : turned[place->turns][0];
@@ -136,7 +132,6 @@ void geometry_point(const struct placement *place, double u, double v, double *x
 {
     double s = place->mirrored ? 1 - u : u;
     const double turned[4][2] = {{s, v}, {1 - v, s}, {1 - s, 1 - v}, {v, 1 - s}};
-
     *x = place->shown.x + turned[place->turns][0] * place->shown.width;
     *y = place->shown.y + turned[place->turns][1] * place->shown.height;
 }
@@ -149,7 +144,6 @@ bool geometry_inside(struct box box, double x, double y)
 bool geometry_parse(const char *text, struct extent *size, int *x, int *y)
 {
     int width, height, left, top, end = -1;
-
     if (strspn(text, "0123456789x+-") != strlen(text))
         return false;
     if (sscanf(text, "%6dx%6d%n", &width, &height, &end) != 2 || end < 0)

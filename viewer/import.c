@@ -10,7 +10,7 @@
 #include <SDL_egl.h>
 #include <SDL_opengles2.h>
 
-#include "color.h"
+#include "pixels/color.h"
 
 #define FORMATS_MAX    256
 #define MODIFIERS_MAX  256
@@ -18,9 +18,9 @@
 
 struct importer {
     SDL_Renderer *renderer;
-    void *library; /* libEGL; SDL has its own reference to the same */
+    void *library; /* libEGL, to which SDL has a reference of its own */
     EGLDisplay display;
-    EGLint formats, format[FORMATS_MAX]; /* that the driver says it can import */
+    EGLint formats, format[FORMATS_MAX]; /* those that the driver says it can import */
     PFNEGLQUERYDMABUFMODIFIERSEXTPROC query_modifiers;
     PFNEGLCREATEIMAGEKHRPROC create_image;
     PFNEGLDESTROYIMAGEKHRPROC destroy_image;
@@ -29,16 +29,15 @@ struct importer {
     PFNGLFINISHPROC finish;
 };
 
-/* ---- what the driver can ---- */
+/* ---- Abilities of the driver ---- */
 
-/* SDL says nothing of its EGL; but the renderer has made its context the present one. With another OpenGL
- * than EGL's there is no present display. */
-static bool find_display(struct importer *importer)
+/* SDL does not hand out its EGL display, but the renderer has made its context the current one. If OpenGL
+ * does not come by EGL, there is no current display. */
+static bool importer_find_display(struct importer *importer)
 {
     PFNEGLGETCURRENTDISPLAYPROC get_current_display;
     PFNEGLQUERYSTRINGPROC query_string;
     PFNEGLQUERYDMABUFFORMATSEXTPROC query_formats;
-
     *(void **)&get_current_display = SDL_LoadFunction(importer->library, "eglGetCurrentDisplay");
     *(void **)&query_string = SDL_LoadFunction(importer->library, "eglQueryString");
     importer->display = get_current_display ? get_current_display() : EGL_NO_DISPLAY;
@@ -61,11 +60,10 @@ static bool find_display(struct importer *importer)
 }
 
 /* Only SDL's renderer for OpenGL ES draws textures of the kind that any image can be bound to. */
-static bool draws_images(SDL_Renderer *renderer)
+static bool renderer_draws_images(SDL_Renderer *renderer)
 {
     SDL_RendererInfo info;
     bool found = false;
-
     if (SDL_GetRendererInfo(renderer, &info))
         return false;
     for (Uint32 i = 0; i < info.num_texture_formats; i++)
@@ -76,12 +74,11 @@ static bool draws_images(SDL_Renderer *renderer)
 struct importer *importer_create(SDL_Renderer *renderer)
 {
     struct importer *importer;
-
-    if (!draws_images(renderer) || !(importer = calloc(1, sizeof(*importer))))
+    if (!renderer_draws_images(renderer) || !(importer = calloc(1, sizeof *importer)))
         return NULL;
     importer->renderer = renderer;
     importer->library = SDL_LoadObject("libEGL.so.1");
-    if (importer->library && find_display(importer))
+    if (importer->library && importer_find_display(importer))
         return importer;
     importer_destroy(importer);
     return NULL;
@@ -94,7 +91,7 @@ void importer_destroy(struct importer *importer)
     free(importer);
 }
 
-static bool lists_format(const struct importer *importer, uint32_t fourcc)
+static bool importer_lists_format(const struct importer *importer, uint32_t fourcc)
 {
     for (EGLint i = 0; i < importer->formats; i++)
         if ((uint32_t)importer->format[i] == fourcc)
@@ -102,12 +99,11 @@ static bool lists_format(const struct importer *importer, uint32_t fourcc)
     return false;
 }
 
-static bool lists_modifier(const struct importer *importer, uint32_t fourcc, uint64_t modifier)
+static bool importer_lists_modifier(const struct importer *importer, uint32_t fourcc, uint64_t modifier)
 {
     EGLuint64KHR modifiers[MODIFIERS_MAX];
     EGLBoolean external[MODIFIERS_MAX];
     EGLint count = 0;
-
     if (!importer->query_modifiers(importer->display, (EGLint)fourcc, MODIFIERS_MAX, modifiers, external,
                                    &count))
         return false;
@@ -117,30 +113,29 @@ static bool lists_modifier(const struct importer *importer, uint32_t fourcc, uin
     return false;
 }
 
-/* Grey would be drawn red, and RGB of limited range with its range. */
-static bool is_drawn_right(const struct framebus_format *format)
+/* Grey would be drawn red, and RGB of limited range without being brought to the full one. */
+static bool format_is_drawn_right(const struct framebus_format *format)
 {
     const struct framebus_format_info *info = framebus_format_find(format->fourcc);
     bool grey = info && strncmp(info->drm, "R", 1) == 0 && strspn(info->drm + 1, "0123456789");
-
     return info && !grey && (info->yuv || color_of(format).full);
 }
 
-/* ---- images ---- */
+/* ---- Images ---- */
 
 struct attributes {
     EGLint list[ATTRIBUTES_MAX];
     unsigned count;
 };
 
-static void add(struct attributes *attributes, EGLint name, uint64_t value)
+static void attributes_add(struct attributes *attributes, EGLint name, uint64_t value)
 {
     attributes->list[attributes->count++] = name;
     attributes->list[attributes->count++] = (EGLint)value;
 }
 
-static EGLImageKHR make_image(const struct importer *importer, const struct framebus_format *format,
-                              const struct framebus_dmabuf *dmabuf)
+static EGLImageKHR image_create(const struct importer *importer, const struct framebus_format *format,
+                                const struct framebus_dmabuf *dmabuf)
 {
     static const EGLint first[FRAMEBUS_PLANES_MAX][2] = {
         {EGL_DMA_BUF_PLANE0_FD_EXT, EGL_DMA_BUF_PLANE0_MODIFIER_LO_EXT},
@@ -153,81 +148,83 @@ static EGLImageKHR make_image(const struct importer *importer, const struct fram
         [COLOR_BT709] = EGL_ITU_REC709_EXT,
         [COLOR_BT2020] = EGL_ITU_REC2020_EXT,
     };
-    /* Drivers without modifiers take what is linear only if nothing is said of it. */
-    bool tell = lists_modifier(importer, format->fourcc, format->modifier);
+    /* Drivers without modifiers import linear memory only if no modifier is given. */
+    bool has_modifier = importer_lists_modifier(importer, format->fourcc, format->modifier);
     struct color color = color_of(format);
     struct attributes attributes = {.count = 0};
-
-    add(&attributes, EGL_WIDTH, format->width);
-    add(&attributes, EGL_HEIGHT, format->height);
-    add(&attributes, EGL_LINUX_DRM_FOURCC_EXT, format->fourcc);
+    attributes_add(&attributes, EGL_WIDTH, format->width);
+    attributes_add(&attributes, EGL_HEIGHT, format->height);
+    attributes_add(&attributes, EGL_LINUX_DRM_FOURCC_EXT, format->fourcc);
     for (unsigned i = 0; i < format->planes; i++) {
         if (dmabuf->plane[i].offset > INT32_MAX || dmabuf->plane[i].stride > INT32_MAX)
             return EGL_NO_IMAGE_KHR;
-        add(&attributes, first[i][0], (uint64_t)dmabuf->plane[i].fd);
-        add(&attributes, first[i][0] + 1, dmabuf->plane[i].offset); /* numbered in this order */
-        add(&attributes, first[i][0] + 2, dmabuf->plane[i].stride);
-        if (tell) {
-            add(&attributes, first[i][1], format->modifier & UINT32_MAX);
-            add(&attributes, first[i][1] + 1, format->modifier >> 32);
+        attributes_add(&attributes, first[i][0], (uint64_t)dmabuf->plane[i].fd);
+        attributes_add(&attributes, first[i][0] + 1, dmabuf->plane[i].offset); /* numbered in this order */
+        attributes_add(&attributes, first[i][0] + 2, dmabuf->plane[i].stride);
+        if (has_modifier) {
+            attributes_add(&attributes, first[i][1], format->modifier & UINT32_MAX);
+            attributes_add(&attributes, first[i][1] + 1, format->modifier >> 32);
         }
     }
     if (framebus_format_find(format->fourcc)->yuv) {
-        add(&attributes, EGL_YUV_COLOR_SPACE_HINT_EXT, (uint64_t)matrices[color.matrix]);
-        add(&attributes, EGL_SAMPLE_RANGE_HINT_EXT,
-            color.full ? EGL_YUV_FULL_RANGE_EXT : EGL_YUV_NARROW_RANGE_EXT);
+        attributes_add(&attributes, EGL_YUV_COLOR_SPACE_HINT_EXT, (uint64_t)matrices[color.matrix]);
+        attributes_add(&attributes, EGL_SAMPLE_RANGE_HINT_EXT,
+                       color.full ? EGL_YUV_FULL_RANGE_EXT : EGL_YUV_NARROW_RANGE_EXT);
     }
     attributes.list[attributes.count] = EGL_NONE;
     return importer->create_image(importer->display, EGL_NO_CONTEXT, EGL_LINUX_DMA_BUF_EXT, NULL,
                                   attributes.list);
 }
 
-static void drop(struct import_slot *slot, const struct importer *importer)
+/* Kept with the memory of a frame. */
+struct image {
+    const struct importer *importer;
+    EGLImageKHR handle; /* EGL_NO_IMAGE_KHR: it cannot be imported */
+};
+
+static void image_clear(struct image *image)
 {
-    if (slot->image)
-        importer->destroy_image(importer->display, slot->image);
-    *slot = (struct import_slot){0};
+    if (image->handle)
+        image->importer->destroy_image(image->importer->display, image->handle);
+    image->handle = EGL_NO_IMAGE_KHR;
 }
 
-/* The image of the memory that this frame is in; NULL: there is none. */
-static EGLImageKHR find_image(struct import *import, const struct importer *importer,
-                              const struct framebus_frame *frame)
+static void image_destroy(void *image)
 {
-    struct import_slot *slot = &import->slot[frame->slot];
+    image_clear(image);
+    free(image);
+}
+
+bool import_knows(const struct importer *importer, const struct framebus_format *format)
+{
+    return format_is_drawn_right(format) && importer_lists_format(importer, format->fourcc) &&
+           (!format->modifier || importer_lists_modifier(importer, format->fourcc, format->modifier));
+}
+
+bool import_prepare(struct importer *importer, struct framebus_frame *frame)
+{
+    struct image *image = framebus_frame_get_user(frame);
     struct framebus_dmabuf dmabuf;
-
-    if (framebus_frame_dmabuf(frame, &dmabuf))
-        return EGL_NO_IMAGE_KHR;
-    if (!slot->tried || slot->serial != dmabuf.serial) {
-        drop(slot, importer);
-        slot->image = make_image(importer, frame->format, &dmabuf);
-        slot->serial = dmabuf.serial;
-        slot->tried = true;
-    }
-    return slot->image;
+    if (image)
+        return image->handle;
+    image = malloc(sizeof *image);
+    if (!image)
+        return false;
+    bool is_dmabuf = framebus_frame_dmabuf(frame, &dmabuf) == 0;
+    image->importer = importer;
+    image->handle = is_dmabuf ? image_create(importer, frame->format, &dmabuf) : EGL_NO_IMAGE_KHR;
+    if (framebus_frame_set_user(frame, image, image_destroy) == 0)
+        return image->handle;
+    image_destroy(image);
+    return false;
 }
 
-bool import_prepare(struct import *import, struct importer *importer, const struct framebus_frame *frame)
-{
-    const struct framebus_format *format = frame->format;
+/* ---- Drawing ---- */
 
-    if (!import->slot || import->format_serial != frame->format_serial) {
-        import_forget(import, importer);
-        import->slot = calloc(FRAMEBUS_SLOTS_MAX, sizeof(*import->slot));
-        import->format_serial = frame->format_serial;
-        import->known = is_drawn_right(format) && lists_format(importer, format->fourcc) &&
-                        (!format->modifier || lists_modifier(importer, format->fourcc, format->modifier));
-    }
-    return import->slot && import->known && find_image(import, importer, frame);
-}
-
-/* ---- drawing ---- */
-
-static bool make_texture(struct import *import, struct importer *importer,
-                         const struct framebus_format *format)
+static bool import_make_texture(struct import *import, struct importer *importer,
+                                const struct framebus_format *format)
 {
     int width = (int)format->width, height = (int)format->height;
-
     if (import->texture && import->width == width && import->height == height)
         return true;
     if (import->texture)
@@ -243,12 +240,12 @@ static bool make_texture(struct import *import, struct importer *importer,
     return true;
 }
 
-/* Said anew for each frame: so the driver knows that what is there is not what it was. */
-static bool bind(struct import *import, struct importer *importer, EGLImageKHR image)
+/* Done for each frame, so that the driver notices that the content has changed. */
+static bool image_bind(struct import *import, struct importer *importer, EGLImageKHR image)
 {
     if (SDL_GL_BindTexture(import->texture, NULL, NULL))
         return false;
-    importer->get_error(); /* of others */
+    importer->get_error(); /* clears errors of others */
     importer->image_to_texture(GL_TEXTURE_EXTERNAL_OES, image);
     bool bound = importer->get_error() == GL_NO_ERROR;
     SDL_GL_UnbindTexture(import->texture);
@@ -258,13 +255,11 @@ static bool bind(struct import *import, struct importer *importer, EGLImageKHR i
 int import_draw(struct import *import, struct importer *importer, const struct framebus_frame *frame,
                 SDL_Texture *target)
 {
-    struct import_slot *slot = &import->slot[frame->slot];
-
-    if (!make_texture(import, importer, frame->format))
+    struct image *image = framebus_frame_get_user(frame);
+    if (!import_make_texture(import, importer, frame->format))
         return -ENOTSUP;
-    if (!bind(import, importer, slot->image)) {
-        importer->destroy_image(importer->display, slot->image);
-        slot->image = NULL; /* and is not tried again */
+    if (!image_bind(import, importer, image->handle)) {
+        image_clear(image); /* not tried again */
         return -ENOTSUP;
     }
     if (SDL_SetRenderTarget(importer->renderer, target))
@@ -276,11 +271,8 @@ int import_draw(struct import *import, struct importer *importer, const struct f
     return r;
 }
 
-void import_forget(struct import *import, struct importer *importer)
+void import_forget(struct import *import)
 {
-    for (unsigned i = 0; import->slot && i < FRAMEBUS_SLOTS_MAX; i++)
-        drop(&import->slot[i], importer);
-    free(import->slot);
     if (import->texture)
         SDL_DestroyTexture(import->texture);
     *import = (struct import){0};

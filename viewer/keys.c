@@ -1,104 +1,103 @@
 /* SPDX-License-Identifier: MIT */
+#include "keys.h"
+#include "buses.h"
+#include "cli/clock.h"
+#include "phrase.h"
+
 #include <math.h>
 #include <string.h>
 #include <time.h>
 
-#include "phrase.h"
-#include "viewer.h"
-
 #define ZOOM_STEP 1.15
 
-static struct view *chosen(struct viewer *viewer)
+static struct view *chosen_view(struct viewer *viewer)
 {
     return &viewer->view[viewer->chosen];
 }
 
-static void quit(struct viewer *viewer)
+static void key_quit(struct viewer *viewer)
 {
     viewer->quit = true;
 }
 
-static void toggle_fullscreen(struct viewer *viewer)
+static void key_fullscreen(struct viewer *viewer)
 {
     window_set_fullscreen(&viewer->window, !window_is_fullscreen(&viewer->window));
 }
 
-static void toggle_pause(struct viewer *viewer)
+static void key_pause(struct viewer *viewer)
 {
     viewer->paused = !viewer->paused;
     for (struct view *view = viewer->view; !viewer->paused && view < viewer->view + viewer->views; view++)
-        view->progress_ns = source_now();
+        view->progress_ns = clock_now();
     viewer_notify(viewer, viewer->paused ? "paused" : "playing");
 }
 
-static void step(struct viewer *viewer)
+static void key_step(struct viewer *viewer)
 {
     viewer->paused = true;
     viewer->step = true;
 }
 
-static void toggle_info(struct viewer *viewer)
+static void key_info(struct viewer *viewer)
 {
     viewer->info = !viewer->info;
 }
 
-static void toggle_inspector(struct viewer *viewer)
+static void key_inspector(struct viewer *viewer)
 {
     viewer->inspecting = !viewer->inspecting;
     for (struct view *view = viewer->view; !viewer->inspecting && view < viewer->view + viewer->views; view++)
         inspector_finish(&view->inspector);
 }
 
-static void toggle_help(struct viewer *viewer)
+static void key_help(struct viewer *viewer)
 {
     viewer->help = !viewer->help;
 }
 
-static void toggle_pointer(struct viewer *viewer)
+static void key_pointer(struct viewer *viewer)
 {
     (void)viewer;
     SDL_ShowCursor(SDL_ShowCursor(SDL_QUERY) ? SDL_DISABLE : SDL_ENABLE);
 }
 
-static void turn(struct viewer *viewer)
+static void key_turn(struct viewer *viewer)
 {
-    struct pose *pose = &chosen(viewer)->pose;
-
+    struct pose *pose = &chosen_view(viewer)->pose;
     pose->turns = (pose->turns + 1) % 4;
     pose->zoom = 0;
 }
 
-static void mirror(struct viewer *viewer)
+static void key_mirror(struct viewer *viewer)
 {
-    chosen(viewer)->pose.mirrored = !chosen(viewer)->pose.mirrored;
+    chosen_view(viewer)->pose.mirrored = !chosen_view(viewer)->pose.mirrored;
 }
 
-static void set_zoom(struct viewer *viewer, double zoom)
+static void key_set_zoom(struct viewer *viewer, double zoom)
 {
-    struct view *view = chosen(viewer);
-
+    struct view *view = chosen_view(viewer);
     if (view->texture.size.width)
         geometry_set_zoom(&view->pose, view->cell, view->texture.size, zoom);
 }
 
-static void zoom_100(struct viewer *viewer)
+static void key_zoom_100(struct viewer *viewer)
 {
-    set_zoom(viewer, 1);
+    key_set_zoom(viewer, 1);
 }
 
-static void zoom_200(struct viewer *viewer)
+static void key_zoom_200(struct viewer *viewer)
 {
-    set_zoom(viewer, 2);
+    key_set_zoom(viewer, 2);
 }
 
-static void zoom_fit(struct viewer *viewer)
+static void key_zoom_fit(struct viewer *viewer)
 {
-    struct pose *pose = &chosen(viewer)->pose;
-
+    struct pose *pose = &chosen_view(viewer)->pose;
     pose->zoom = pose->shift_x = pose->shift_y = 0;
 }
 
-static void zoom_by(struct viewer *viewer, struct view *view, double factor, double x, double y)
+static void view_zoom(struct viewer *viewer, struct view *view, double factor, double x, double y)
 {
     if (!view->texture.size.width)
         return;
@@ -106,57 +105,56 @@ static void zoom_by(struct viewer *viewer, struct view *view, double factor, dou
     viewer->dirty = true;
 }
 
-static void zoom_in_middle(struct viewer *viewer, double factor)
+static void key_zoom_by(struct viewer *viewer, double factor)
 {
-    struct view *view = chosen(viewer);
-
-    zoom_by(viewer, view, factor, view->cell.x + view->cell.width / 2, view->cell.y + view->cell.height / 2);
+    struct view *view = chosen_view(viewer);
+    view_zoom(viewer, view, factor, view->cell.x + view->cell.width / 2,
+              view->cell.y + view->cell.height / 2);
 }
 
-static void zoom_in(struct viewer *viewer)
+static void key_zoom_in(struct viewer *viewer)
 {
-    zoom_in_middle(viewer, ZOOM_STEP);
+    key_zoom_by(viewer, ZOOM_STEP);
 }
 
-static void zoom_out(struct viewer *viewer)
+static void key_zoom_out(struct viewer *viewer)
 {
-    zoom_in_middle(viewer, 1 / ZOOM_STEP);
+    key_zoom_by(viewer, 1 / ZOOM_STEP);
 }
 
-static void choose(struct viewer *viewer, unsigned index)
+static void view_choose(struct viewer *viewer, unsigned index)
 {
     viewer->chosen = index;
     viewer->dirty = true;
 }
 
-static void choose_next(struct viewer *viewer)
+static void key_next_view(struct viewer *viewer)
 {
-    choose(viewer, (viewer->chosen + 1) % viewer->views);
+    view_choose(viewer, (viewer->chosen + 1) % viewer->views);
 }
 
-static void choose_previous(struct viewer *viewer)
+static void key_previous_view(struct viewer *viewer)
 {
-    choose(viewer, (viewer->chosen + viewer->views - 1) % viewer->views);
+    view_choose(viewer, (viewer->chosen + viewer->views - 1) % viewer->views);
 }
 
-static void toggle_grid(struct viewer *viewer)
+static void key_grid(struct viewer *viewer)
 {
     viewer->alone = !viewer->alone && viewer->views > 1;
 }
 
-static void save(struct viewer *viewer)
+static void key_save(struct viewer *viewer)
 {
-    struct view *view = chosen(viewer);
+    struct view *view = chosen_view(viewer);
     time_t now = time(NULL);
     struct tm local;
     char file[256];
-
     if (!view->texture.size.width) {
         viewer_notify(viewer, "there is no picture to save");
         return;
     }
     localtime_r(&now, &local);
-    phrase_file(view->source.name, &local, view->sample.sequence, file, sizeof(file));
+    phrase_file(view->source.name, &local, view->sample.sequence, file, sizeof file);
     int r = texture_save(&view->texture, &viewer->window, file);
     if (r)
         viewer_notify(viewer, "%s: %s", file, strerror(-r));
@@ -164,17 +162,17 @@ static void save(struct viewer *viewer)
         viewer_notify(viewer, "saved as %s", file);
 }
 
-static void previous_bus(struct viewer *viewer)
+static void key_previous_bus(struct viewer *viewer)
 {
     picker_move(&viewer->picker, -1);
 }
 
-static void next_bus(struct viewer *viewer)
+static void key_next_bus(struct viewer *viewer)
 {
     picker_move(&viewer->picker, 1);
 }
 
-static void pick(struct viewer *viewer)
+static void key_pick(struct viewer *viewer)
 {
     if (*viewer->picker.chosen && viewer->picker.count)
         buses_pick(viewer, viewer->picker.chosen);
@@ -185,63 +183,53 @@ struct binding {
     void (*act)(struct viewer *viewer);
 };
 
-/* Two for one action where mpv and ffplay differ. */
+/* An action has two keys where mpv and ffplay differ. */
 static const struct binding keys[] = {
     {SDLK_BACKSPACE, buses_unpick},
-    {SDLK_q, quit},
-    {SDLK_ESCAPE, quit},
-    {SDLK_f, toggle_fullscreen},
-    {SDLK_F11, toggle_fullscreen},
-    {SDLK_SPACE, toggle_pause},
-    {SDLK_p, toggle_pause},
-    {SDLK_PERIOD, step},
-    {SDLK_i, toggle_info},
-    {SDLK_TAB, toggle_info},
-    {SDLK_h, toggle_help},
-    {SDLK_QUESTION, toggle_help},
-    {SDLK_x, toggle_inspector},
-    {SDLK_o, toggle_pointer},
-    {SDLK_r, turn},
-    {SDLK_m, mirror},
-    {SDLK_1, zoom_100},
-    {SDLK_2, zoom_200},
-    {SDLK_0, zoom_fit},
-    {SDLK_PLUS, zoom_in},
-    {SDLK_EQUALS, zoom_in},
-    {SDLK_KP_PLUS, zoom_in},
-    {SDLK_MINUS, zoom_out},
-    {SDLK_KP_MINUS, zoom_out},
-    {SDLK_RIGHTBRACKET, choose_next},
-    {SDLK_LEFTBRACKET, choose_previous},
-    {SDLK_g, toggle_grid},
-    {SDLK_s, save},
+    {SDLK_q, key_quit},
+    {SDLK_ESCAPE, key_quit},
+    {SDLK_f, key_fullscreen},
+    {SDLK_F11, key_fullscreen},
+    {SDLK_SPACE, key_pause},
+    {SDLK_p, key_pause},
+    {SDLK_PERIOD, key_step},
+    {SDLK_i, key_info},
+    {SDLK_TAB, key_info},
+    {SDLK_h, key_help},
+    {SDLK_QUESTION, key_help},
+    {SDLK_x, key_inspector},
+    {SDLK_o, key_pointer},
+    {SDLK_r, key_turn},
+    {SDLK_m, key_mirror},
+    {SDLK_1, key_zoom_100},
+    {SDLK_2, key_zoom_200},
+    {SDLK_0, key_zoom_fit},
+    {SDLK_PLUS, key_zoom_in},
+    {SDLK_EQUALS, key_zoom_in},
+    {SDLK_KP_PLUS, key_zoom_in},
+    {SDLK_MINUS, key_zoom_out},
+    {SDLK_KP_MINUS, key_zoom_out},
+    {SDLK_RIGHTBRACKET, key_next_view},
+    {SDLK_LEFTBRACKET, key_previous_view},
+    {SDLK_g, key_grid},
+    {SDLK_s, key_save},
 };
 
 /* While a bus is being picked. */
 static const struct binding picking_keys[] = {
-    {SDLK_UP, previous_bus},
-    {SDLK_k, previous_bus},
-    {SDLK_DOWN, next_bus},
-    {SDLK_j, next_bus},
-    {SDLK_RETURN, pick},
-    {SDLK_KP_ENTER, pick},
-    {SDLK_q, quit},
-    {SDLK_ESCAPE, quit},
-    {SDLK_SPACE, pick},
-    {SDLK_o, toggle_pointer},
-    {SDLK_f, toggle_fullscreen},
-    {SDLK_h, toggle_help},
-    {SDLK_QUESTION, toggle_help},
-    {SDLK_F11, toggle_fullscreen},
+    {SDLK_UP, key_previous_bus}, {SDLK_k, key_previous_bus}, {SDLK_DOWN, key_next_bus},
+    {SDLK_j, key_next_bus},      {SDLK_RETURN, key_pick},    {SDLK_KP_ENTER, key_pick},
+    {SDLK_q, key_quit},          {SDLK_ESCAPE, key_quit},    {SDLK_SPACE, key_pick},
+    {SDLK_o, key_pointer},       {SDLK_f, key_fullscreen},   {SDLK_h, key_help},
+    {SDLK_QUESTION, key_help},   {SDLK_F11, key_fullscreen},
 };
 
-static void press(struct viewer *viewer, const SDL_KeyboardEvent *event)
+static void keys_press(struct viewer *viewer, const SDL_KeyboardEvent *event)
 {
     const struct binding *bindings = viewer->views ? keys : picking_keys;
     size_t count = viewer->views ? SDL_arraysize(keys) : SDL_arraysize(picking_keys);
     SDL_Keycode key = event->keysym.sym;
-
-    /* Where ? is typed with Shift and /, SDL tells of the latter. */
+    /* Where people type ? as Shift and /, SDL reports the latter. */
     if (key == SDLK_SLASH && event->keysym.mod & KMOD_SHIFT)
         key = SDLK_QUESTION;
     if (event->keysym.mod & (KMOD_CTRL | KMOD_ALT | KMOD_GUI))
@@ -263,35 +251,33 @@ static struct view *view_at(struct viewer *viewer, double x, double y)
     return NULL;
 }
 
-static void wheel(struct viewer *viewer, const SDL_MouseWheelEvent *event)
+static void keys_wheel(struct viewer *viewer, const SDL_MouseWheelEvent *event)
 {
     double scale = window_scale(&viewer->window), x = event->mouseX * scale, y = event->mouseY * scale;
     struct view *view = view_at(viewer, x, y);
-
     if (view)
-        zoom_by(viewer, view, pow(ZOOM_STEP, event->preciseY), x, y);
+        view_zoom(viewer, view, pow(ZOOM_STEP, event->preciseY), x, y);
 }
 
-static void button(struct viewer *viewer, const SDL_MouseButtonEvent *event)
+static void keys_button(struct viewer *viewer, const SDL_MouseButtonEvent *event)
 {
     double scale = window_scale(&viewer->window);
     struct view *view = view_at(viewer, event->x * scale, event->y * scale);
-
     if (event->button != SDL_BUTTON_LEFT)
         return;
     viewer->dragging = event->type == SDL_MOUSEBUTTONDOWN && viewer->views;
     if (!viewer->views && event->type == SDL_MOUSEBUTTONUP &&
         picker_point(&viewer->picker, event->x * scale, event->y * scale))
-        pick(viewer);
+        key_pick(viewer);
     if (viewer->dragging && view)
-        choose(viewer, view - viewer->view);
+        view_choose(viewer, view - viewer->view);
     if (viewer->dragging && event->clicks == 2)
-        toggle_fullscreen(viewer);
+        key_fullscreen(viewer);
 }
 
-/* Whoever moves the pointer over the picture for the first time may be looking for something. A pointer
- * that was there before the window is none that moves. */
-static void hint(struct viewer *viewer)
+/* Somebody who moves the pointer over the picture for the first time may want to do something. A pointer that
+ * was there before the window does not count. */
+static void keys_hint(struct viewer *viewer)
 {
     if (viewer->hinted || viewer->pointer_x < 0 || !viewer->views)
         return;
@@ -299,12 +285,11 @@ static void hint(struct viewer *viewer)
     viewer_notify(viewer, "? lists the keys");
 }
 
-static void drag(struct viewer *viewer, const SDL_MouseMotionEvent *event)
+static void keys_drag(struct viewer *viewer, const SDL_MouseMotionEvent *event)
 {
     double scale = window_scale(&viewer->window);
-    struct view *view = chosen(viewer);
-
-    hint(viewer);
+    struct view *view = chosen_view(viewer);
+    keys_hint(viewer);
     viewer->pointer_x = (event->x + 0.5) * scale;
     viewer->pointer_y = (event->y + 0.5) * scale;
     viewer->dirty = viewer->dirty || viewer->inspecting;
@@ -317,7 +302,7 @@ static void drag(struct viewer *viewer, const SDL_MouseMotionEvent *event)
     viewer->dirty = true;
 }
 
-static void window_event(struct viewer *viewer, const SDL_WindowEvent *event)
+static void keys_window(struct viewer *viewer, const SDL_WindowEvent *event)
 {
     switch (event->event) {
     case SDL_WINDOWEVENT_MINIMIZED:
@@ -345,23 +330,23 @@ void keys_handle(struct viewer *viewer, const SDL_Event *event)
 {
     switch (event->type) {
     case SDL_QUIT:
-        quit(viewer);
+        key_quit(viewer);
         break;
     case SDL_KEYDOWN:
-        press(viewer, &event->key);
+        keys_press(viewer, &event->key);
         break;
     case SDL_MOUSEWHEEL:
-        wheel(viewer, &event->wheel);
+        keys_wheel(viewer, &event->wheel);
         break;
     case SDL_MOUSEBUTTONDOWN:
     case SDL_MOUSEBUTTONUP:
-        button(viewer, &event->button);
+        keys_button(viewer, &event->button);
         break;
     case SDL_MOUSEMOTION:
-        drag(viewer, &event->motion);
+        keys_drag(viewer, &event->motion);
         break;
     case SDL_WINDOWEVENT:
-        window_event(viewer, &event->window);
+        keys_window(viewer, &event->window);
         break;
     }
 }

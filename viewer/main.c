@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* framebus-view: shows what is published on a framebus. */
-#include <locale.h>
+#include "loop.h"
 
-#include "options.h"
-#include "viewer.h"
+#include <locale.h>
 
 int main(int argc, char **argv)
 {
     struct options options;
     int status;
-
+    report_init("framebus-view");
     setlocale(LC_CTYPE, ""); /* for titles */
-    return options_parse(&options, argc, argv, &status) ? viewer_run(&options) : status;
+    return options_parse(&options, argc, argv, &status) ? loop_run(&options) : status;
 }

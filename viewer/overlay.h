@@ -1,25 +1,25 @@
 /* SPDX-License-Identifier: MIT */
-/* What is written over the pictures, or in place of one. */
+/* Everything that is drawn over the pictures, or in place of one. */
 #ifndef VIEWER_OVERLAY_H
 #define VIEWER_OVERLAY_H
-
-#include <stdbool.h>
 
 #include "geometry.h"
 #include "text.h"
 #include "window.h"
+
+#include <stdbool.h>
 
 struct overlay {
     struct window *window;
     struct text *text;
 };
 
-/** In place of a picture, or over one that has been dimmed. Strings may be NULL. */
+/* A text in place of a picture, or over one that has been dimmed. Strings may be NULL. */
 struct overlay_card {
     const char *headline; /* "No signal" */
-    const char *name;     /* of the bus */
-    const char *detail;   /* what happened, and when; lines end in '\n' */
-    const char *command;  /* that would help */
+    const char *name;     /* name of the bus */
+    const char *detail;   /* what happened and when, in lines that end in '\n' */
+    const char *command;  /* a command that would help */
     SDL_Color accent;
     bool over_picture;
 };
@@ -32,7 +32,7 @@ struct overlay_row {
 struct overlay_graph {
     const double *value;
     unsigned count;
-    double expected; /* drawn as a line across */
+    double expected; /* value of the line across */
     const char *label;
 };
 
@@ -40,33 +40,33 @@ extern const SDL_Color overlay_background, overlay_bad, overlay_waiting, overlay
 
 void overlay_draw_card(const struct overlay *overlay, struct box cell, const struct overlay_card *card);
 
-/** A table in the upper left corner of a cell; the graph, if any, below it. */
+/* Draws a table in the upper left corner of a cell, and below it the graph unless it is NULL. */
 void overlay_draw_table(const struct overlay *overlay, struct box cell, const char *title,
                         const struct overlay_row *rows, unsigned count, const struct overlay_graph *graph);
 
-/** The name of a bus in the lower left corner of its cell. */
+/* Draws the name of a bus in the lower left corner of its cell. */
 void overlay_draw_label(const struct overlay *overlay, struct box cell, const char *name, bool chosen);
 
-/** What is said of the pixel at the pointer. */
+/* The texts about the pixel at the pointer. */
 struct overlay_tip {
-    double x, y; /* of the pointer */
+    double x, y; /* place of the pointer */
     const char *place, *values, *shown;
     uint8_t rgb[3];
 };
 
-/** Draws it beside the pointer, inside a cell; returns the square that is left for a loupe. */
+/* Draws a tip beside the pointer, inside a cell. Returns the square that is left for a loupe. */
 struct box overlay_draw_tip(const struct overlay *overlay, struct box cell, const struct overlay_tip *tip);
 
-/** Marks a pixel of the loupe, whose middle and side these are. */
+/* Marks a pixel of the loupe; (x, y) is its middle. */
 void overlay_draw_mark(const struct overlay *overlay, double x, double y, double side);
 
-/** How often each level of R, G and B comes, in the lower right corner of a cell, if there is room. */
+/* Draws how often each level of R, G and B occurs, in the lower right corner of a cell, if there is room. */
 void overlay_draw_histogram(const struct overlay *overlay, struct box cell, const uint32_t levels[3][256]);
 
-/** A short message at the bottom. */
+/* Draws a short message at the bottom. */
 void overlay_draw_notice(const struct overlay *overlay, struct box area, const char *message);
 
-/** A list that fills an area: its heading, and entries each of overlay_entry_height(). */
+/* Draws a list that fills an area: its heading, and entries that are overlay_entry_height() high. */
 void overlay_draw_heading(const struct overlay *overlay, struct box area, const char *heading,
                           const char *hint);
 double overlay_entry_height(const struct overlay *overlay, struct box area);

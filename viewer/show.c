@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT */
+#include "show.h"
+#include "cli/clock.h"
+#include "cli/process.h"
+#include "cli/units.h"
+#include "phrase.h"
+
 #include <stdio.h>
 #include <string.h>
 
-#include "phrase.h"
-#include "viewer.h"
-
 #define GAP  2
-#define ROWS 14 /* of information, at the most */
+#define ROWS 15 /* most rows of information */
 
-static struct extent typical_size(const struct viewer *viewer)
+static struct extent show_typical_size(const struct viewer *viewer)
 {
     for (unsigned i = 0; i < viewer->views; i++)
         if (viewer->view[i].texture.size.width)
@@ -16,11 +19,10 @@ static struct extent typical_size(const struct viewer *viewer)
     return (struct extent){16, 9};
 }
 
-static void place(struct viewer *viewer)
+static void show_place_views(struct viewer *viewer)
 {
-    struct extent area = window_area(&viewer->window), typical = typical_size(viewer);
+    struct extent area = window_area(&viewer->window), typical = show_typical_size(viewer);
     unsigned count = viewer->alone ? 1 : viewer->views;
-
     for (unsigned i = 0; i < viewer->views; i++) {
         struct view *view = &viewer->view[i];
         struct extent size = view->texture.size.width ? view->texture.size : typical;
@@ -29,14 +31,13 @@ static void place(struct viewer *viewer)
     }
 }
 
-/* Says what is the matter; NULL: nothing is. */
-static const char *headline(const struct view *view)
+/* NULL: the bus is live and its picture is shown. */
+static const char *view_headline(const struct view *view)
 {
     static const char *const of_state[] = {
         [SOURCE_WAITING] = "Waiting", [SOURCE_LIVE] = NULL,          [SOURCE_ENDED] = "End of stream",
         [SOURCE_LOST] = "No signal",  [SOURCE_FAILED] = "No signal",
     };
-
     if (view->source.state != SOURCE_LIVE)
         return of_state[view->source.state];
     if (view->refused)
@@ -44,17 +45,15 @@ static const char *headline(const struct view *view)
     return source_stalled(&view->source) ? "No signal" : NULL;
 }
 
-static void describe_silence(const struct view *view, char *text, size_t room)
+static void view_describe_silence(const struct view *view, char *text, size_t room)
 {
     const struct source *source = &view->source;
-    char age[32];
-
+    char age[32], writer[PROCESS_ROOM];
     if (source->last_frame_ns)
-        snprintf(text, room, "last frame %s ago",
-                 phrase_time(source_now() - source->last_frame_ns, age, sizeof(age)));
-    else if (source->writer_pid)
-        snprintf(text, room, "process %d writes to this bus, but has published nothing yet",
-                 source->writer_pid);
+        snprintf(text, room, "last frame %s ago", units_duration(clock_now() - source->last_frame_ns, age));
+    else if (source->has_writer)
+        snprintf(text, room, "%s writes to this bus, but has published nothing yet",
+                 process_name(source->writer_pid, writer));
     else
         snprintf(text, room, "nobody writes to this bus yet");
 }
@@ -62,17 +61,17 @@ static void describe_silence(const struct view *view, char *text, size_t room)
 char *show_command(const struct view *view, char *text, size_t room)
 {
     snprintf(text, room, "gst-launch-1.0 framebussrc bus=%s ! %svideoconvert ! autovideosink",
-             view->source.name, view->opaque ? "decodebin ! " : "");
+             view->source.name, view->texture.plan.opaque ? "decodebin ! " : "");
     return text;
 }
 
-static void draw_card(const struct viewer *viewer, const struct view *view, const char *said)
+static void view_draw_card(const struct viewer *viewer, const struct view *view, const char *headline)
 {
     const struct source *source = &view->source;
     bool live = source->state == SOURCE_LIVE;
     char detail[512], silence[160], command[256];
     struct overlay_card card = {
-        .headline = said,
+        .headline = headline,
         .name = source->name,
         .detail = detail,
         .accent = source->state == SOURCE_WAITING ? overlay_waiting
@@ -80,46 +79,45 @@ static void draw_card(const struct viewer *viewer, const struct view *view, cons
                                                   : overlay_bad,
         .over_picture = live && !view->refused,
     };
-
-    describe_silence(view, silence, sizeof(silence));
-    snprintf(detail, sizeof(detail), "%s", silence);
+    view_describe_silence(view, silence, sizeof silence);
+    snprintf(detail, sizeof detail, "%s", silence);
     if (source->state == SOURCE_FAILED)
-        snprintf(detail, sizeof(detail), "%s%s%s", source->problem, source->last_frame_ns ? "\n" : "",
+        snprintf(detail, sizeof detail, "%s%s%s", source->problem, source->last_frame_ns ? "\n" : "",
                  source->last_frame_ns ? silence : "");
-    if (source->state == SOURCE_WAITING && !source->writer_pid) {
-        snprintf(command, sizeof(command), "gst-launch-1.0 videotestsrc ! framebussink bus=%s", source->name);
+    if (source->state == SOURCE_WAITING && !source->has_writer) {
+        snprintf(command, sizeof command, "gst-launch-1.0 videotestsrc ! framebussink bus=%s", source->name);
         card.command = command;
     }
     if (live && view->refused)
-        snprintf(detail, sizeof(detail), "%s", view->problem);
-    if (live && view->refused && view->foreign)
-        card.command = show_command(view, command, sizeof(command));
+        snprintf(detail, sizeof detail, "%s", view->texture.problem);
+    if (live && view->refused && view->unsupported)
+        card.command = show_command(view, command, sizeof command);
     overlay_draw_card(&viewer->overlay, view->cell, &card);
 }
 
-static void draw_view(struct viewer *viewer, struct view *view)
+static void view_draw(struct viewer *viewer, struct view *view)
 {
     SDL_Rect clip = {(int)view->cell.x, (int)view->cell.y, (int)view->cell.width, (int)view->cell.height};
-    const char *said = headline(view);
-
+    const char *headline = view_headline(view);
     SDL_RenderSetClipRect(viewer->window.renderer, &clip);
     if (view->source.state == SOURCE_LIVE && !view->refused)
         texture_draw(&view->texture, &viewer->window, &view->placement, viewer->smooth);
-    if (said)
-        draw_card(viewer, view, said);
-    if (viewer->views > 1 && !said)
+    if (headline)
+        view_draw_card(viewer, view, headline);
+    if (viewer->views > 1 && !headline)
         overlay_draw_label(&viewer->overlay, view->cell, view->source.name,
                            !viewer->alone && view == &viewer->view[viewer->chosen]);
     SDL_RenderSetClipRect(viewer->window.renderer, NULL);
 }
 
-static void draw_info(const struct viewer *viewer, const struct view *view)
+static void view_draw_info(const struct viewer *viewer, const struct view *view)
 {
+    const struct plan *plan = &view->texture.plan;
     struct statistics_summary s;
     double interval[STATISTICS_SAMPLES];
     const struct framebus_bus_info *about =
         viewer->about && strcmp(viewer->about->name, view->source.name) == 0 ? viewer->about : NULL;
-    char value[ROWS][160], bytes[96];
+    char value[ROWS][160], bytes[96], writer[PROCESS_ROOM];
     unsigned rows = 0;
     struct overlay_row row[ROWS];
     struct overlay_graph graph = {
@@ -127,29 +125,30 @@ static void draw_info(const struct viewer *viewer, const struct view *view)
         .expected = view->source.expected_ns * 1e-6,
         .label = "time between frames",
     };
-
-    statistics_summarise(&view->statistics, source_now(), &s);
+    statistics_summarise(&view->statistics, clock_now(), &s);
     graph.count = statistics_intervals(&view->statistics, interval, 120);
 
 #define ROW(name, ...)                                                                                       \
     do {                                                                                                     \
-        snprintf(value[rows], sizeof(value[rows]), __VA_ARGS__);                                             \
+        snprintf(value[rows], sizeof value[rows], __VA_ARGS__);                                              \
         row[rows] = (struct overlay_row){name, value[rows]};                                                 \
         rows++;                                                                                              \
     } while (0)
 
-    ROW("format", "%s", view->format);
-    ROW("colour", "%s", view->opaque ? "as the payload says" : color_name(view->color));
-    ROW("modifier", "%s", phrase_modifier(view->modifier, bytes, sizeof(bytes)));
-    if (!view->source.writer_pid)
+    ROW("format", "%s", plan->format);
+    ROW("colour", "%s", plan->opaque ? "as the payload says" : color_name(plan->color));
+    if (view->flags)
+        ROW("flags", "%s", framebus_flags_describe(view->flags, bytes, sizeof bytes));
+    ROW("modifier", "%s", phrase_modifier(plan->modifier, bytes, sizeof bytes));
+    if (!view->source.has_writer)
         ROW("writer", "none");
     else
-        ROW("writer", "%s%sprocess %d", about ? about->label : "", about && *about->label ? ", " : "",
-            view->source.writer_pid);
+        ROW("writer", "%s%s%s", about ? about->label : "", about && *about->label ? ", " : "",
+            process_name(view->source.writer_pid, writer));
     if (about && about->state == FRAMEBUS_BUS_LIVE) {
         ROW("readers", "%u", about->readers);
-        ROW("memory", "%s in %u slots, of %u at the most",
-            phrase_bytes(about->memory_bytes, bytes, sizeof(bytes)), about->slots_used, about->max_slots);
+        ROW("memory", "%s in %u slots, of %u at the most", units_bytes(about->memory_bytes, bytes),
+            about->slots_used, about->max_slots);
     }
     ROW("frames", "%llu unique, in %llu pictures drawn", (unsigned long long)s.shown,
         (unsigned long long)viewer->drawn);
@@ -166,7 +165,7 @@ static void draw_info(const struct viewer *viewer, const struct view *view)
 }
 
 /* The bus at the pointer, else the chosen one. */
-static struct view *inspected(struct viewer *viewer)
+static struct view *show_inspected_view(struct viewer *viewer)
 {
     for (struct view *view = viewer->view; view < viewer->view + viewer->views; view++)
         if (viewer_shows(viewer, view) && geometry_inside(view->cell, viewer->pointer_x, viewer->pointer_y))
@@ -174,7 +173,7 @@ static struct view *inspected(struct viewer *viewer)
     return &viewer->view[viewer->chosen];
 }
 
-static void draw_help(const struct viewer *viewer)
+static void show_draw_help(const struct viewer *viewer)
 {
     static const struct overlay_row rows[] = {
         {"q, Esc", "quit"},
@@ -196,9 +195,8 @@ static void draw_help(const struct viewer *viewer)
         {"Backspace", "back to the list of buses"},
     };
     struct extent area = window_area(&viewer->window);
-
     overlay_draw_table(&viewer->overlay, (struct box){0, 0, area.width, area.height}, "Keys", rows,
-                       sizeof(rows) / sizeof(*rows), NULL);
+                       sizeof rows / sizeof *rows, NULL);
 }
 
 void show_draw(struct viewer *viewer)
@@ -206,30 +204,29 @@ void show_draw(struct viewer *viewer)
     SDL_Renderer *renderer = viewer->window.renderer;
     const SDL_Color *color = &overlay_background;
     struct extent area = window_area(&viewer->window);
+    struct view *inspected = NULL;
 
-    struct view *looked_at = NULL;
-
-    place(viewer);
-    if (viewer->inspecting && viewer->views && inspected(viewer)->texture.size.width &&
-        !headline(inspected(viewer))) {
-        looked_at = inspected(viewer);
-        inspector_look(&looked_at->inspector, &looked_at->texture, &viewer->window, &looked_at->placement,
-                       viewer->pointer_x, viewer->pointer_y, source_now());
+    show_place_views(viewer);
+    if (viewer->inspecting && viewer->views && show_inspected_view(viewer)->texture.size.width &&
+        !view_headline(show_inspected_view(viewer))) {
+        inspected = show_inspected_view(viewer);
+        inspector_read(&inspected->inspector, &inspected->texture, &viewer->window, &inspected->placement,
+                       viewer->pointer_x, viewer->pointer_y, clock_now());
     }
     SDL_SetRenderDrawColor(renderer, color->r, color->g, color->b, color->a);
     SDL_RenderClear(renderer);
     for (unsigned i = 0; i < viewer->views; i++)
         if (viewer_shows(viewer, &viewer->view[i]))
-            draw_view(viewer, &viewer->view[i]);
+            view_draw(viewer, &viewer->view[i]);
     if (!viewer->views)
         picker_draw(&viewer->picker, &viewer->overlay, (struct box){0, 0, area.width, area.height});
     if (viewer->help)
-        draw_help(viewer);
+        show_draw_help(viewer);
     else if (viewer->info && viewer->views)
-        draw_info(viewer, &viewer->view[viewer->chosen]);
-    if (looked_at)
-        inspector_draw(&looked_at->inspector, &viewer->overlay, &looked_at->texture, looked_at->cell,
-                       &looked_at->placement, viewer->pointer_x, viewer->pointer_y);
+        view_draw_info(viewer, &viewer->view[viewer->chosen]);
+    if (inspected)
+        inspector_draw(&inspected->inspector, &viewer->overlay, &inspected->texture, inspected->cell,
+                       &inspected->placement, viewer->pointer_x, viewer->pointer_y);
     if (viewer->notice_ns)
         overlay_draw_notice(&viewer->overlay, (struct box){0, 0, area.width, area.height}, viewer->notice);
 }
@@ -237,18 +234,17 @@ void show_draw(struct viewer *viewer)
 void show_caption(struct viewer *viewer)
 {
     const struct view *view = viewer->views ? &viewer->view[viewer->chosen] : NULL;
-    const char *title = viewer->options->window.title, *said = view ? headline(view) : NULL;
-    char text[sizeof(viewer->caption)];
-
-    if (!said && viewer->paused)
-        said = "paused";
-    snprintf(text, sizeof(text), "%s%s%s",
+    const char *title = viewer->options->window.title, *state = view ? view_headline(view) : NULL;
+    char text[sizeof viewer->caption];
+    if (!state && viewer->paused)
+        state = "paused";
+    snprintf(text, sizeof text, "%s%s%s",
              title  ? title
              : view ? view->source.name
                     : "framebus",
-             said ? " - " : "", said ? said : "");
+             state ? " - " : "", state ? state : "");
     if (strcmp(text, viewer->caption) == 0)
         return;
-    memcpy(viewer->caption, text, sizeof(text));
+    memcpy(viewer->caption, text, sizeof text);
     SDL_SetWindowTitle(viewer->window.handle, text);
 }

@@ -42,19 +42,17 @@ static const char *const pattern[TEXT_FACES] = {
 
 struct text *text_create(SDL_Renderer *renderer)
 {
-    struct text *text = calloc(1, sizeof(*text));
-
+    struct text *text = calloc(1, sizeof *text);
     if (text)
         text->renderer = renderer;
     return text;
 }
 
-static void find(struct text *text, FcConfig *config, enum text_face face)
+static void font_find(struct text *text, FcConfig *config, enum text_face face)
 {
     FcResult result;
     FcChar8 *file;
     FcPattern *wish = FcNameParse((const FcChar8 *)pattern[face]), *match = NULL;
-
     if (!wish)
         return;
     FcPatternAddBool(wish, FC_SCALABLE, FcTrue);
@@ -70,12 +68,12 @@ static void find(struct text *text, FcConfig *config, enum text_face face)
     FcPatternDestroy(wish);
 }
 
-static TTF_Font *open_font(struct text *text, enum text_face face, int pixels)
+static TTF_Font *font_open(struct text *text, enum text_face face, int pixels)
 {
     return text->file[face] ? TTF_OpenFontIndex(text->file[face], pixels, text->index[face]) : NULL;
 }
 
-static void start(struct text *text)
+static void text_start(struct text *text)
 {
     text->started = true;
     if (TTF_Init())
@@ -85,10 +83,10 @@ static void start(struct text *text)
     if (!config)
         return;
     for (int face = 0; face < TEXT_FACES; face++)
-        find(text, config, face);
+        font_find(text, config, face);
     FcConfigDestroy(config);
 
-    TTF_Font *probe = open_font(text, TEXT_SANS, 16);
+    TTF_Font *probe = font_open(text, TEXT_SANS, 16);
     text->available = probe != NULL;
     if (probe)
         TTF_CloseFont(probe);
@@ -97,23 +95,22 @@ static void start(struct text *text)
 bool text_available(struct text *text)
 {
     if (!text->started)
-        start(text);
+        text_start(text);
     return text->available;
 }
 
-static TTF_Font *get_font(struct text *text, const struct text_style *style)
+static TTF_Font *font_get(struct text *text, const struct text_style *style)
 {
     int pixels = style->pixels < 6 ? 6 : style->pixels;
-
     if (!text_available(text))
         return NULL;
     for (unsigned i = 0; i < FONTS; i++)
         if (text->font[i].font && text->font[i].face == style->face && text->font[i].pixels == pixels)
             return text->font[i].font;
 
-    TTF_Font *font = open_font(text, style->face, pixels);
+    TTF_Font *font = font_open(text, style->face, pixels);
     if (!font)
-        font = open_font(text, TEXT_SANS, pixels);
+        font = font_open(text, TEXT_SANS, pixels);
     if (!font)
         return NULL;
     struct font *slot = &text->font[text->next_font++ % FONTS];
@@ -123,7 +120,7 @@ static TTF_Font *get_font(struct text *text, const struct text_style *style)
     return font;
 }
 
-static void drop(struct label *label)
+static void label_drop(struct label *label)
 {
     if (label->texture)
         SDL_DestroyTexture(label->texture);
@@ -131,15 +128,15 @@ static void drop(struct label *label)
     *label = (struct label){0};
 }
 
-static bool render(struct text *text, struct label *label, const struct text_style *style, const char *string)
+static bool label_render(struct text *text, struct label *label, const struct text_style *style,
+                         const char *string)
 {
-    TTF_Font *font = get_font(text, style);
+    TTF_Font *font = font_get(text, style);
     SDL_Surface *surface =
         font ? TTF_RenderUTF8_Blended(font, string, (SDL_Color){255, 255, 255, 255}) : NULL;
-
     if (!surface)
         return false;
-    drop(label);
+    label_drop(label);
     label->texture = SDL_CreateTextureFromSurface(text->renderer, surface);
     label->string = strdup(string);
     label->face = style->face;
@@ -149,14 +146,13 @@ static bool render(struct text *text, struct label *label, const struct text_sty
     SDL_FreeSurface(surface);
     if (label->texture && label->string)
         return true;
-    drop(label);
+    label_drop(label);
     return false;
 }
 
-static struct label *get_label(struct text *text, const struct text_style *style, const char *string)
+static struct label *label_get(struct text *text, const struct text_style *style, const char *string)
 {
     struct label *oldest = &text->label[0];
-
     for (struct label *label = text->label; label < text->label + LABELS; label++) {
         if (label->string && label->pixels == style->pixels && label->face == style->face &&
             strcmp(label->string, string) == 0) {
@@ -166,7 +162,7 @@ static struct label *get_label(struct text *text, const struct text_style *style
         if (label->used < oldest->used)
             oldest = label;
     }
-    if (!render(text, oldest, style, string))
+    if (!label_render(text, oldest, style, string))
         return NULL;
     oldest->used = ++text->clock;
     return oldest;
@@ -174,8 +170,7 @@ static struct label *get_label(struct text *text, const struct text_style *style
 
 int text_draw(struct text *text, const struct text_style *style, double x, double y, const char *string)
 {
-    struct label *label = *string ? get_label(text, style, string) : NULL;
-
+    struct label *label = *string ? label_get(text, style, string) : NULL;
     if (!label)
         return text_line(text, style);
     x -= style->align == TEXT_CENTER ? label->width / 2 : style->align == TEXT_RIGHT ? label->width : 0;
@@ -188,23 +183,21 @@ int text_draw(struct text *text, const struct text_style *style, double x, doubl
 
 int text_width(struct text *text, const struct text_style *style, const char *string)
 {
-    TTF_Font *font = get_font(text, style);
+    TTF_Font *font = font_get(text, style);
     int width = 0;
-
     return font && TTF_SizeUTF8(font, string, &width, NULL) == 0 ? width : 0;
 }
 
 int text_line(struct text *text, const struct text_style *style)
 {
-    TTF_Font *font = get_font(text, style);
-
+    TTF_Font *font = font_get(text, style);
     return font ? TTF_FontLineSkip(font) : style->pixels;
 }
 
 void text_reset(struct text *text)
 {
     for (unsigned i = 0; i < LABELS; i++)
-        drop(&text->label[i]);
+        label_drop(&text->label[i]);
 }
 
 void text_destroy(struct text *text)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Words on the screen: fonts that fontconfig finds, and textures of the strings drawn lately. The
- * fonts are looked for when the first word is drawn, and not finding any is no error: then nothing
- * is drawn and text_available() says so.
+ * Words on the screen: fonts that fontconfig finds, and textures of the strings drawn lately. Fonts are
+ * searched for when the first word is drawn. If there are none, nothing is drawn and text_available() is
+ * false.
  */
 #ifndef VIEWER_TEXT_H
 #define VIEWER_TEXT_H
@@ -37,16 +37,16 @@ void text_destroy(struct text *text);
 
 bool text_available(struct text *text);
 
-/** Draws one line with its top at y; x is its left edge, middle or right edge. Returns its height. */
+/* Draws one line with its top at y; x is its left edge, middle or right edge. Returns its height. */
 int text_draw(struct text *text, const struct text_style *style, double x, double y, const char *string);
 
-/** The width that text_draw() would cover. */
+/* The width that text_draw() would cover. */
 int text_width(struct text *text, const struct text_style *style, const char *string);
 
-/** The distance between lines. */
+/* The distance between lines. */
 int text_line(struct text *text, const struct text_style *style);
 
-/** Forgets all textures: the renderer has lost them. */
+/* Drops all textures, because the renderer has lost them. */
 void text_reset(struct text *text);
 
 #endif

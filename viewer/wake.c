@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "wake.h"
+#include "cli/clock.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -12,24 +13,25 @@
 
 #define STOP UINT64_MAX
 
-/* SDL can go to sleep in spite of a signal that has come just before, or of an event that Xlib has read
- * while another thread pushed one: it would be noticed with the next event, which may never come. */
-#define LOOK_AGAIN_MS 250
+/* Longest sleep in SDL. It can go to sleep although a signal has just come, or although Xlib has read an
+ * event while another thread pushed one. Without a limit that would be noticed with the next event, which may
+ * never come. */
+#define POLL_MS 250
 
-/* In some drivers SDL_WaitEventTimeout() sleeps in the kernel, in the others it looks every
- * millisecond; there the thread's semaphore is waited for, and keys are looked at now and then. */
+/* In some drivers SDL_WaitEventTimeout() sleeps in the kernel. In the others it polls every millisecond:
+ * there the viewer waits for the thread's semaphore, and polls for keys every `poll_ms`. */
 static const struct driver {
     const char *name;
     bool sleeps;
-    int look_ms;
+    int poll_ms;
 } drivers[] = {
-    {"x11", true, LOOK_AGAIN_MS}, {"wayland", true, LOOK_AGAIN_MS}, {"KMSDRM", false, 8},
-    {"dummy", false, 100},        {"offscreen", false, 100},        {NULL, false, 8},
+    {"x11", true, POLL_MS}, {"wayland", true, POLL_MS}, {"KMSDRM", false, 8},
+    {"dummy", false, 100},  {"offscreen", false, 100},  {NULL, false, 8},
 };
 
 struct wake {
     int epoll, stop;
-    int look_ms;
+    int poll_ms;
     bool sleeps;
     Uint32 type;
     SDL_sem *pushed;
@@ -37,10 +39,9 @@ struct wake {
     bool running;
 };
 
-static const struct driver *find_driver(const char *name)
+static const struct driver *driver_find(const char *name)
 {
     unsigned i = 0;
-
     while (drivers[i].name && strcmp(drivers[i].name, name))
         i++;
     return &drivers[i];
@@ -49,16 +50,14 @@ static const struct driver *find_driver(const char *name)
 void wake_push(struct wake *wake, int code)
 {
     SDL_Event event = {.user = {.type = wake->type, .code = code}};
-
     SDL_PushEvent(&event);
     SDL_SemPost(wake->pushed);
 }
 
-static void *watch(void *data)
+static void *wake_run(void *data)
 {
     struct wake *wake = data;
     struct epoll_event ready;
-
     for (;;) {
         int count = epoll_wait(wake->epoll, &ready, 1, -1);
         if (count < 0 && errno != EINTR)
@@ -72,13 +71,12 @@ static void *watch(void *data)
 }
 
 /* Signals are for the thread that waits in SDL. */
-static int start(struct wake *wake)
+static int wake_start(struct wake *wake)
 {
     sigset_t all, before;
-
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    int r = pthread_create(&wake->thread, NULL, watch, wake);
+    int r = pthread_create(&wake->thread, NULL, wake_run, wake);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     wake->running = r == 0;
     return -r;
@@ -87,12 +85,11 @@ static int start(struct wake *wake)
 struct wake *wake_create(void)
 {
     struct epoll_event event = {.events = EPOLLIN, .data.u64 = STOP};
-    struct wake *wake = calloc(1, sizeof(*wake));
-
+    struct wake *wake = calloc(1, sizeof *wake);
     if (!wake)
         return NULL;
-    const struct driver *driver = find_driver(SDL_GetCurrentVideoDriver());
-    wake->look_ms = driver->look_ms;
+    const struct driver *driver = driver_find(SDL_GetCurrentVideoDriver());
+    wake->poll_ms = driver->poll_ms;
     wake->sleeps = driver->sleeps;
     wake->type = SDL_RegisterEvents(1);
     wake->pushed = SDL_CreateSemaphore(0);
@@ -100,7 +97,7 @@ struct wake *wake_create(void)
     wake->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (!wake->pushed || wake->epoll < 0 || wake->stop < 0)
         goto fail;
-    if (epoll_ctl(wake->epoll, EPOLL_CTL_ADD, wake->stop, &event) || start(wake))
+    if (epoll_ctl(wake->epoll, EPOLL_CTL_ADD, wake->stop, &event) || wake_start(wake))
         goto fail;
     return wake;
 fail:
@@ -126,10 +123,9 @@ void wake_destroy(struct wake *wake)
     free(wake);
 }
 
-int wake_arm(struct wake *wake, int fd, int code)
+int wake_watch(struct wake *wake, int fd, int code)
 {
     struct epoll_event event = {.events = EPOLLIN | EPOLLONESHOT, .data.u64 = (unsigned)code};
-
     if (epoll_ctl(wake->epoll, EPOLL_CTL_MOD, fd, &event) == 0)
         return 0;
     return errno == ENOENT && epoll_ctl(wake->epoll, EPOLL_CTL_ADD, fd, &event) == 0 ? 0 : -errno;
@@ -140,17 +136,16 @@ Uint32 wake_event_type(const struct wake *wake)
     return wake->type;
 }
 
-static int to_ms(int64_t ns)
+static int ms_of(int64_t ns)
 {
-    return ns < 0 ? -1 : ns > 3600000000000ll ? 3600000 : (int)((ns + 999999) / 1000000);
+    return ns < 0 ? -1 : ns > 3600 * NS_PER_S ? 3600000 : (int)((ns + 999999) / 1000000);
 }
 
 bool wake_wait(struct wake *wake, int64_t timeout_ns, SDL_Event *event)
 {
-    int ms = to_ms(timeout_ns);
-
-    if (ms < 0 || ms > wake->look_ms)
-        ms = wake->look_ms;
+    int ms = ms_of(timeout_ns);
+    if (ms < 0 || ms > wake->poll_ms)
+        ms = wake->poll_ms;
     if (SDL_PollEvent(event))
         return true;
     if (wake->sleeps)

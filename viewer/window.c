@@ -1,28 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 #include "window.h"
+#include "pixels/png-file.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "png-file.h"
-
 #define DEFAULT_RATE 60
-#define USUAL_DOTS   96.0 /* an inch, where nothing is enlarged */
+#define USUAL_DOTS   96.0 /* dots an inch of a display where nothing is enlarged */
 #define MOST_SCALE   4.0
 
-static bool is_set(const char *variable)
+static bool variable_is_set(const char *variable)
 {
     const char *value = getenv(variable);
     return value && *value;
 }
 
-/* SDL by itself would fall back to drivers that show nothing, take the console over for a mere
- * screenshot, and complain of Wayland where there can be none. */
-static const char *choose_drivers(const struct window_options *options)
+/* Left to itself, SDL would fall back to drivers that show nothing, take the console over for a screenshot,
+ * and report errors of Wayland where there cannot be one. */
+static const char *window_choose_drivers(const struct window_options *options)
 {
-    bool x11 = is_set("DISPLAY"), wayland = is_set("XDG_RUNTIME_DIR");
-
+    bool x11 = variable_is_set("DISPLAY"), wayland = variable_is_set("XDG_RUNTIME_DIR");
     if (options->driver)
         return options->driver;
     if (options->no_display)
@@ -33,16 +31,15 @@ static const char *choose_drivers(const struct window_options *options)
     return wayland ? "x11,wayland,KMSDRM" : "x11,KMSDRM";
 }
 
-/* On X11 SDL knows no units but pixels. What people have set there for all programs is a resource, which
- * Xlib reads; where there is a window on X11, there is that library. */
-static double ask_x11(void)
+/* On X11 SDL has no units but pixels. The scale that people have set there for all programs is a resource,
+ * which Xlib reads; a program with a window on X11 has that library. */
+static double x11_text_scale(void)
 {
     void *library = SDL_LoadObject("libX11.so.6");
     void *(*open_display)(const char *);
     char *(*get_default)(void *, const char *, const char *);
     int (*close_display)(void *);
     double dots = 0;
-
     if (!library)
         return 1;
     *(void **)&open_display = SDL_LoadFunction(library, "XOpenDisplay");
@@ -60,36 +57,49 @@ static double ask_x11(void)
 
 bool window_start(struct window *window, const struct window_options *options)
 {
+    SDL_version version;
     *window = (struct window){0};
-    SDL_SetHintWithPriority(SDL_HINT_VIDEODRIVER, choose_drivers(options),
+    SDL_SetHintWithPriority(SDL_HINT_VIDEODRIVER, window_choose_drivers(options),
                             options->driver ? SDL_HINT_OVERRIDE : SDL_HINT_DEFAULT);
     SDL_SetHint(SDL_HINT_APP_NAME, "framebus-view");
     SDL_SetHint("SDL_VIDEO_X11_WMCLASS", "framebus-view");
     SDL_SetHint("SDL_VIDEO_WAYLAND_WMCLASS", "framebus-view");
     SDL_SetHint(SDL_HINT_MOUSE_FOCUS_CLICKTHROUGH, "1");
     SDL_SetHint(SDL_HINT_VIDEO_X11_NET_WM_BYPASS_COMPOSITOR, "0");
+    /* sdl2-compat sets this to 1, with the usual priority, for programs that do not know dense displays: on
+     * Wayland they get pixels for units. */
+    SDL_SetHintWithPriority("SDL_VIDEO_WAYLAND_SCALE_TO_DISPLAY", "0", SDL_HINT_OVERRIDE);
     if (SDL_InitSubSystem(SDL_INIT_VIDEO))
         return false;
     SDL_StopTextInput();
 
     const char *driver = SDL_GetCurrentVideoDriver();
-    window->text_scale = strcmp(driver, "x11") == 0 ? ask_x11() : 1;
+    window->text_scale = strcmp(driver, "x11") == 0 ? x11_text_scale() : 1;
     window->offscreen = strcmp(driver, "offscreen") == 0 || strcmp(driver, "dummy") == 0;
+    window->direct = window->offscreen || strcmp(driver, "x11") == 0;
+    /* Software drawing must not reach the screen by way of OpenGL. Wayland and KMSDRM have no other way:
+     * where it is forbidden, SDL 2 quietly uses another renderer, and SDL 3 none. There SDL before 2.28
+     * counts in units, not in pixels. SDL reads this hint once. */
+    SDL_GetVersion(&version);
+    SDL_SetHint(SDL_HINT_FRAMEBUFFER_ACCELERATION, window->direct || version.minor < 28 ? "0" : "1");
     return true;
 }
 
-static bool open_handle(struct window *window, const struct window_options *options)
+static bool window_open_handle(struct window *window, const struct window_options *options)
 {
     Uint32 flags = SDL_WINDOW_HIDDEN | SDL_WINDOW_RESIZABLE | SDL_WINDOW_ALLOW_HIGHDPI;
-
     if (options->fullscreen)
         flags |= SDL_WINDOW_FULLSCREEN_DESKTOP;
+    /* SDL 2.32 crashes if it has to make the window anew for a renderer and finds only then that there is no
+     * OpenGL. */
+    if (!window->direct)
+        flags |= SDL_WINDOW_OPENGL;
     window->handle = SDL_CreateWindow(options->title, options->x, options->y, options->size.width,
                                       options->size.height, flags);
     return window->handle != NULL;
 }
 
-static void close_handle(struct window *window)
+static void window_close_handle(struct window *window)
 {
     importer_destroy(window->importer);
     if (window->renderer)
@@ -101,75 +111,103 @@ static void close_handle(struct window *window)
     window->handle = NULL;
 }
 
-static bool is_opengl(const struct window *window)
+static bool window_is_opengl(const struct window *window)
 {
     return strncmp(window->info.name, "opengl", 6) == 0;
 }
 
-static bool open_renderer(struct window *window, const struct window_options *options, const char *driver)
+static bool window_open_renderer(struct window *window, const struct window_options *options,
+                                 const char *driver)
 {
-    /* On X11, too, OpenGL ES is to come by EGL, which alone knows DMA-BUFs. */
+    /* OpenGL ES has to come by EGL on X11 too: GLX does not know DMA-BUFs. */
     SDL_SetHint(SDL_HINT_VIDEO_X11_FORCE_EGL, driver && strcmp(driver, "opengles2") == 0 ? "1" : "0");
-    /* Software drawing must not take the way round by OpenGL to the screen. */
-    if (driver && strcmp(driver, "software") == 0)
-        SDL_SetHint(SDL_HINT_FRAMEBUFFER_ACCELERATION, "0");
     if (driver)
         SDL_SetHintWithPriority(SDL_HINT_RENDER_DRIVER, driver, SDL_HINT_OVERRIDE);
     window->renderer =
         SDL_CreateRenderer(window->handle, -1, options->no_vsync ? 0 : SDL_RENDERER_PRESENTVSYNC);
-    return window->renderer && SDL_GetRendererInfo(window->renderer, &window->info) == 0;
+    if (!window->renderer || SDL_GetRendererInfo(window->renderer, &window->info))
+        return false;
+    /* Without OpenGL SDL does not know when the display refreshes. SDL 3 would sleep past the next frame. */
+    if (window->direct && strcmp(window->info.name, "software") == 0)
+        SDL_RenderSetVSync(window->renderer, 0);
+    return true;
 }
 
-/* An OpenGL that runs on the processor needs six times the time of SDL's own software renderer. */
-static bool is_slow_opengl(const struct window *window)
+/* True for an OpenGL that runs on the CPU, which takes six times as long as SDL's own software renderer. */
+static bool window_is_slow_opengl(const struct window *window)
 {
     static const char *const slow[] = {"llvmpipe", "softpipe", "swrast", "SWR"};
     const unsigned char *(*get_string)(unsigned);
-
-    if (!is_opengl(window))
+    if (!window_is_opengl(window))
         return false;
     *(void **)&get_string = SDL_GL_GetProcAddress("glGetString");
     const unsigned renderer = 0x1f01; /* GL_RENDERER, in every OpenGL */
     const char *name = get_string ? (const char *)get_string(renderer) : NULL;
-    for (unsigned i = 0; name && i < sizeof(slow) / sizeof(*slow); i++)
+    for (unsigned i = 0; name && i < sizeof slow / sizeof *slow; i++)
         if (strstr(name, slow[i]))
             return true;
     return false;
 }
 
-static bool open_both(struct window *window, const struct window_options *options, const char *driver)
+static bool window_open_both(struct window *window, const struct window_options *options, const char *driver)
 {
-    return open_handle(window, options) && open_renderer(window, options, driver);
+    return window_open_handle(window, options) && window_open_renderer(window, options, driver);
 }
 
 bool window_open(struct window *window, const struct window_options *options)
 {
-    bool free_choice = !options->renderer && !is_set("SDL_RENDER_DRIVER");
+    bool free_choice = !options->renderer && !variable_is_set("SDL_RENDER_DRIVER");
     bool import = options->dmabuf != WINDOW_DMABUF_NO;
     const char *driver = !free_choice        ? options->renderer
                          : window->offscreen ? "software"
                          : import            ? "opengles2"
                                              : NULL;
-
     SDL_SetHint(SDL_HINT_RENDER_BATCHING, "1");
-    bool open = open_both(window, options, driver);
-    if (free_choice && window->handle && driver && !window->offscreen && !(open && is_opengl(window))) {
-        close_handle(window); /* no EGL */
-        open = open_both(window, options, "opengl");
+    bool open = window_open_both(window, options, driver);
+    if (free_choice && window->handle && driver && !window->offscreen &&
+        !(open && window_is_opengl(window))) {
+        window_close_handle(window); /* there is no EGL */
+        open = window_open_both(window, options, "opengl");
     }
-    bool slow = open && is_slow_opengl(window);
+    bool slow = open && window_is_slow_opengl(window);
+    const char *opengl = window->info.name;
     if (free_choice && window->handle && (slow || !open)) {
-        close_handle(window);
-        open = open_both(window, options, "software");
+        window_close_handle(window);
+        open = window_open_both(window, options, "software");
+    }
+    if (free_choice && window->handle && slow && !open) {
+        window_close_handle(window); /* slow is better than nothing */
+        open = window_open_both(window, options, opengl);
     }
     if (open && import && (!slow || options->dmabuf == WINDOW_DMABUF_ALWAYS))
         window->importer = importer_create(window->renderer);
     return open;
 }
 
+static int x11_ignore_error(void *display, void *error)
+{
+    (void)display, (void)error;
+    return 0;
+}
+
+/* SDL wakes its waiting thread by a message to the window, on a connection of its own. With a busy server it
+ * can arrive after the window is gone, and Xlib would end the program with status 1. */
+static void x11_ignore_errors(void)
+{
+    void *library = SDL_LoadObject("libX11.so.6"); /* never unloaded: the handler stays */
+    void (*set_handler)(int (*handler)(void *, void *)) = NULL;
+    if (library)
+        *(void **)&set_handler = SDL_LoadFunction(library, "XSetErrorHandler");
+    if (set_handler)
+        set_handler(x11_ignore_error);
+}
+
 void window_close(struct window *window)
 {
-    close_handle(window);
+    const char *driver = SDL_GetCurrentVideoDriver();
+    if (driver && strcmp(driver, "x11") == 0)
+        x11_ignore_errors();
+    window_close_handle(window);
     if (SDL_WasInit(SDL_INIT_VIDEO))
         SDL_QuitSubSystem(SDL_INIT_VIDEO);
     SDL_Quit();
@@ -179,7 +217,6 @@ struct extent window_usable(const struct window *window)
 {
     int display = window->handle ? SDL_GetWindowDisplayIndex(window->handle) : 0;
     SDL_Rect area;
-
     if (window->offscreen || SDL_GetDisplayUsableBounds(display < 0 ? 0 : display, &area))
         return (struct extent){0, 0};
 
@@ -196,7 +233,6 @@ double window_refresh_rate(const struct window *window)
 {
     int display = SDL_GetWindowDisplayIndex(window->handle);
     SDL_DisplayMode mode;
-
     if (display >= 0 && SDL_GetCurrentDisplayMode(display, &mode) == 0 && mode.refresh_rate > 0)
         return mode.refresh_rate;
     return DEFAULT_RATE;
@@ -205,7 +241,6 @@ double window_refresh_rate(const struct window *window)
 struct extent window_area(const struct window *window)
 {
     struct extent size = {1, 1};
-
     SDL_GetRendererOutputSize(window->renderer, &size.width, &size.height);
     return size;
 }
@@ -213,7 +248,6 @@ struct extent window_area(const struct window *window)
 double window_scale(const struct window *window)
 {
     int width = 0;
-
     SDL_GetWindowSize(window->handle, &width, NULL);
     return width > 0 ? (double)window_area(window).width / width : 1;
 }
@@ -223,7 +257,7 @@ double window_text_scale(const struct window *window)
     return window_scale(window) * window->text_scale;
 }
 
-static int clamp(int value, int low, int high)
+static int clamp_side(int value, int low, int high)
 {
     return value > high ? (high > low ? high : low) : value < low ? low : value;
 }
@@ -232,14 +266,13 @@ void window_resize(struct window *window, struct extent size)
 {
     int display = SDL_GetWindowDisplayIndex(window->handle), x, y, width, height;
     SDL_Rect area;
-
     SDL_GetWindowPosition(window->handle, &x, &y);
     SDL_GetWindowSize(window->handle, &width, &height);
     SDL_SetWindowSize(window->handle, size.width, size.height);
     if (!window->offscreen && display >= 0 && SDL_GetDisplayUsableBounds(display, &area) == 0)
-        SDL_SetWindowPosition(window->handle,
-                              clamp(x + (width - size.width) / 2, area.x, area.x + area.w - size.width),
-                              clamp(y + (height - size.height) / 2, area.y, area.y + area.h - size.height));
+        SDL_SetWindowPosition(
+            window->handle, clamp_side(x + (width - size.width) / 2, area.x, area.x + area.w - size.width),
+            clamp_side(y + (height - size.height) / 2, area.y, area.y + area.h - size.height));
     SDL_PumpEvents();
 }
 
@@ -253,7 +286,7 @@ void window_set_fullscreen(struct window *window, bool fullscreen)
     SDL_SetWindowFullscreen(window->handle, fullscreen ? SDL_WINDOW_FULLSCREEN_DESKTOP : 0);
 }
 
-bool window_takes(const struct window *window, Uint32 format)
+bool window_has_format(const struct window *window, Uint32 format)
 {
     for (Uint32 i = 0; format && i < window->info.num_texture_formats; i++)
         if (window->info.texture_formats[i] == format)
@@ -264,7 +297,6 @@ bool window_takes(const struct window *window, Uint32 format)
 int window_texture_limit(const struct window *window)
 {
     int width = window->info.max_texture_width, height = window->info.max_texture_height;
-
     return width < height ? width : height;
 }
 
@@ -273,7 +305,6 @@ int window_save(struct window *window, const char *path)
     struct extent size = window_area(window);
     uint8_t *pixels = malloc((size_t)size.width * 3 * size.height);
     int r = -ENOMEM;
-
     if (!pixels)
         return r;
     r = SDL_RenderReadPixels(window->renderer, NULL, SDL_PIXELFORMAT_RGB24, pixels, size.width * 3) ? -EIO
