@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "feed.h"
+#include "cli/report.h"
 
 #include <gst/rtp/rtp.h>
 #include <gst/video/video.h>
 
-#include "say.h"
-
-/* So many complaints of the payloader before anything was sent, and it is no use going on. A camera's first
+/* After this many complaints of the payloader, with nothing sent, it is of no use to go on. A camera's first
  * picture may well be damaged. */
 #define WARNINGS_MOST 5
 
@@ -31,15 +30,15 @@ static GstElement *child(Feed *feed, const char *name)
     return gst_bin_get_by_name(GST_BIN(bin), name);
 }
 
-static void say_error(Feed *feed, GstMessage *message)
+static void feed_report_error(Feed *feed, GstMessage *message)
 {
     g_autoptr(GError) error = NULL;
     g_autofree char *debug = NULL;
 
     gst_message_parse_error(message, &error, &debug);
-    say("%s: %s", feed->name, error->message);
+    report_error("%s: %s", feed->name, error->message);
     if (debug)
-        say_more("%s: %s", feed->name, debug);
+        report_detail("%s: %s", feed->name, debug);
 }
 
 static void end(Feed *feed)
@@ -55,7 +54,7 @@ static GstPadProbeReturn see_end_of_stream(GstPad *pad G_GNUC_UNUSED, GstPadProb
     Feed *feed = user;
 
     if (GST_EVENT_TYPE(GST_PAD_PROBE_INFO_EVENT(info)) == GST_EVENT_EOS) {
-        say_more("%s: the stream has ended", feed->name);
+        report_detail("%s: the stream has ended", feed->name);
         end(feed);
     }
     return GST_PAD_PROBE_OK;
@@ -85,7 +84,7 @@ static gboolean handle_message(GstRTSPMedia *media, GstMessage *message)
         break;
     case GST_MESSAGE_ERROR:
         if (!feed->complained)
-            say_error(feed, message);
+            feed_report_error(feed, message);
         feed->complained = TRUE;
         end(feed);
         break;
@@ -103,7 +102,7 @@ static void prepared(GstRTSPMedia *media)
 
     g_atomic_int_set(&feed->runs, TRUE);
     g_object_set(source, "timeout", (guint64)0, NULL);
-    say_more("%s: runs", feed->name);
+    report_detail("%s: runs", feed->name);
 }
 
 static void unprepared(GstRTSPMedia *media)
@@ -111,9 +110,9 @@ static void unprepared(GstRTSPMedia *media)
     Feed *feed = GATEWAY_FEED(media);
 
     if (g_atomic_int_get(&feed->runs))
-        say_more("%s: nobody watches any more", feed->name);
+        report_detail("%s: nobody watches any more", feed->name);
     else if (!g_atomic_int_get(&feed->ended))
-        say("%s: nothing came that can be sent: is it a stream without key frames?", feed->name);
+        report_error("%s: nothing came that can be sent: is it a stream without key frames?", feed->name);
 }
 
 void feed_set_bus(Feed *feed, const char *name, const char *bus)

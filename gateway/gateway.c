@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "gateway.h"
+#include "cli/report.h"
 
 #include <errno.h>
 #include <gst/rtsp-server/rtsp-server.h>
 
 #include "feed.h"
 #include "plan.h"
-#include "say.h"
 
-/* Each client has a thread of its own up to here, so that one who waits keeps nobody else waiting. */
+/* Up to this number clients have a thread each, so that one that waits keeps no other waiting. */
 #define THREADS_MOST 100
 
 /* Sessions in all: those beyond are answered 503. */
@@ -16,7 +16,7 @@
 
 #define CLEANUP_SECONDS 5
 
-/* The last packets, and the news that these are the last, are on their way to the clients for so long. */
+/* Time for the last packets, and for the news that they are the last, to reach the clients. */
 #define LEAVE_MS 1000
 
 /* How long to wait for clients and pipelines at the end. */
@@ -68,23 +68,27 @@ static bool watches(GstRTSPClient *client, GstRTSPMedia *media)
     return found;
 }
 
-/* Of one feed, or of all. */
 static GstRTSPFilterResult leave(GstRTSPServer *server G_GNUC_UNUSED, GstRTSPClient *client, gpointer feed)
 {
     return !feed || watches(client, feed) ? GST_RTSP_FILTER_REMOVE : GST_RTSP_FILTER_KEEP;
 }
 
+/* The clients of one feed, or all. */
+static void send_away(struct gateway *gateway, gpointer feed)
+{
+    g_list_free_full(gst_rtsp_server_client_filter(gateway->server, leave, feed), g_object_unref);
+}
+
 static gboolean disconnect_clients(gpointer feed)
 {
-    struct mount *mount = mount_of(g_object_get_data(feed, "factory"));
-
-    gst_rtsp_server_client_filter(mount->gateway->server, leave, feed);
+    send_away(mount_of(g_object_get_data(feed, "factory"))->gateway, feed);
     return G_SOURCE_REMOVE;
 }
 
 /* ---- Feeds --------------------------------------------------------------------------------- */
 
-/* Nobody gets this feed any more; who has it is sent away. That cannot be done here, in its own thread. */
+/* Nobody gets this feed any more; a client that has it is sent away. That cannot be done here, in its own
+ * thread. */
 static void feed_ended(Feed *feed, gpointer factory)
 {
     struct mount *mount = mount_of(factory);
@@ -153,7 +157,7 @@ static GstRTSPStatusCode look_at_bus(struct gateway *gateway, const char *bus, c
     if (r == -ENOENT)
         return GST_RTSP_STS_NOT_FOUND;
     if (r < 0) {
-        say("%s: %s", bus, framebus_last_error());
+        report_error("%s: %s", bus, framebus_last_error());
         return GST_RTSP_STS_SERVICE_UNAVAILABLE;
     }
     status = plan_launch(info, gateway->options, launch);
@@ -176,7 +180,7 @@ static void mount_bus(struct gateway *gateway, const char *path, const char *bus
     }
     before = gst_rtsp_media_factory_get_launch(factory);
     if (g_strcmp0(before, launch) != 0) {
-        say_more("%s: %s", path + 1, launch);
+        report_detail("%s: %s", path + 1, launch);
         gst_rtsp_media_factory_set_launch(factory, launch);
     }
     g_mutex_unlock(&gateway->mounting);
@@ -192,8 +196,8 @@ static GstRTSPStatusCode describe(GstRTSPClient *client, GstRTSPContext *context
 
     if (status == GST_RTSP_STS_OK)
         mount_bus(gateway, path, bus, launch);
-    say_more("%s asks for %s: %s", gst_rtsp_connection_get_ip(gst_rtsp_client_get_connection(client)),
-             printable, status == GST_RTSP_STS_OK ? launch : gst_rtsp_status_as_text(status));
+    report_detail("%s asks for %s: %s", gst_rtsp_connection_get_ip(gst_rtsp_client_get_connection(client)),
+                  printable, status == GST_RTSP_STS_OK ? launch : gst_rtsp_status_as_text(status));
     return status;
 }
 
@@ -243,7 +247,7 @@ struct gateway *gateway_open(const struct options *options)
     gst_rtsp_server_set_service(gateway->server, options->port);
     source = gst_rtsp_server_create_source(gateway->server, NULL, &error);
     if (!source) {
-        say("cannot listen on %s, port %s: %s", options->address, options->port, error->message);
+        report_error("cannot listen on %s, port %s: %s", options->address, options->port, error->message);
         gateway_close(gateway);
         return NULL;
     }
@@ -278,7 +282,7 @@ static bool empty(struct gateway *gateway)
     gint64 end = g_get_monotonic_time() + CLOSE_US;
     guint ticks = g_timeout_add(10, look_again, NULL);
 
-    gst_rtsp_server_client_filter(gateway->server, leave, NULL);
+    send_away(gateway, NULL);
     while (!is_empty(gateway) && g_get_monotonic_time() < end)
         g_main_context_iteration(NULL, TRUE);
     g_source_remove(ticks);

@@ -1,176 +1,122 @@
 /* SPDX-License-Identifier: MIT */
 #include "options.h"
-
-#include <errno.h>
-#include <getopt.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
+#include "cli/options.h"
+#include "cli/report.h"
+#include "cli/values.h"
 #include "encoder.h"
 #include "framebus.h"
 
-#define PORT_MOST 65535
-#define KBIT_MOST 1000000
+#include <string.h>
 
-static const char usage[] = "Usage: framebus-rtsp [OPTION...] [BUS...]\n";
+static const char *parse_address(const char *text, void *field)
+{
+    return value_text(text, field) ? "is not an address such as 0.0.0.0" : NULL;
+}
 
-static const char help[] =
-    "Offers the buses of this machine, or only those that are named, to RTSP clients as\n"
-    "rtsp://ADDRESS:PORT/NAME. Pictures are encoded while somebody watches, once for all\n"
-    "clients of a bus; JPEG, H.264, H.265, VP8 and VP9 are passed on as they are.\n"
-    "\n"
-    "There are no passwords: whoever reaches the address can watch. Therefore only this\n"
-    "machine is served, unless --address says otherwise.\n"
-    "\n"
-    "Options:\n"
-    "  -a, --address ADDRESS  listen there: 0.0.0.0 or :: for everybody who reaches this\n"
-    "                         machine [127.0.0.1]\n"
-    "  -p, --port PORT        listen on this port; 0 is any free one [8554]\n"
-    "  -e, --encoder NAME     auto, or one of --list-encoders [auto: the first that works]\n"
-    "  -b, --bitrate KBIT     kbit/s for each bus [what suits the size of its picture]\n"
-    "      --list-encoders    try the encoders of this machine, and tell which work\n"
-    "  -v, --verbose          tell of clients, and of encoders that start and stop\n"
-    "  -h, --help             this text\n"
-    "  -V, --version          the version\n"
-    "\n"
-    "Examples:\n"
-    "  framebus-rtsp\n"
-    "  framebus-rtsp --address 0.0.0.0 --bitrate 2000 cam0 /run/cameras/door\n"
-    "\n"
-    "The last one serves rtsp://HOST:8554/cam0 and rtsp://HOST:8554/door.\n"
-    "Exit status: 0 ended by SIGINT or SIGTERM, 1 an error, 2 wrong arguments.\n";
+static const char *parse_port(const char *text, void *field)
+{
+    uint32_t port;
+    if (!value_within(text, 0, 65535, &port))
+        return "is not a whole number from 0 to 65535";
+    g_snprintf(field, sizeof((struct options *)NULL)->port, "%u", port);
+    return NULL;
+}
 
-enum {
-    OPTION_LIST_ENCODERS = 256,
+static const char *parse_encoder(const char *text, void *field)
+{
+    const struct encoder *encoder = encoder_find(text);
+    if (!encoder && strcmp(text, "auto") != 0)
+        return "is not known; 'framebus-rtsp --list-encoders' lists those that are";
+    *(const struct encoder **)field = encoder;
+    return NULL;
+}
+
+static const char *parse_bitrate(const char *text, void *field)
+{
+    return value_within(text, 1, 1000000, field) ? NULL : "is not a whole number from 1 to 1000000";
+}
+
+static const struct option_row rtsp_options[] = {
+    {"address", 'a', "ADDRESS", parse_address, offsetof(struct options, address),
+     "listen there: 0.0.0.0 or :: for everybody who reaches this machine [127.0.0.1]"},
+    {"port", 'p', "PORT", parse_port, offsetof(struct options, port),
+     "listen on this port; 0 is any free one [8554]"},
+    {"encoder", 'e', "NAME", parse_encoder, offsetof(struct options, encoder),
+     "auto, or one of --list-encoders [auto: the first that works]"},
+    {"bitrate", 'b', "KBIT", parse_bitrate, offsetof(struct options, kbit),
+     "kbit/s for each bus [0.1 bit for each pixel, 300 to 20000 kbit/s]; the encoder jpeg ignores it"},
+    {"list-encoders", 0, NULL, NULL, offsetof(struct options, list_encoders),
+     "try the encoders that GStreamer may have, those of graphics cards and boards first, and print which "
+     "work and "
+     "what is wrong with the others"},
+    {"verbose", 'v', NULL, NULL, offsetof(struct options, verbose),
+     "report clients, and encoders that start and stop"},
+    {0},
 };
 
-static const struct option long_options[] = {
-    {"address", required_argument, NULL, 'a'},
-    {"port", required_argument, NULL, 'p'},
-    {"encoder", required_argument, NULL, 'e'},
-    {"bitrate", required_argument, NULL, 'b'},
-    {"list-encoders", no_argument, NULL, OPTION_LIST_ENCODERS},
-    {"verbose", no_argument, NULL, 'v'},
-    {"help", no_argument, NULL, 'h'},
-    {"version", no_argument, NULL, 'V'},
-    {NULL, 0, NULL, 0},
+static const struct usage_term rtsp_statuses[] = {
+    {"0", "ended by SIGINT or SIGTERM"},
+    {"1", "an error: the port is taken, there is no such address, the encoder does not work"},
+    {"2", "wrong command line"},
+    {0},
 };
 
-FRAMEBUS_PRINTF(1, 2) static bool wrong(const char *format, ...)
-{
-    va_list arguments;
-
-    fprintf(stderr, "framebus-rtsp: ");
-    va_start(arguments, format);
-    vfprintf(stderr, format, arguments);
-    va_end(arguments);
-    fprintf(stderr, "\nTry 'framebus-rtsp --help'.\n");
-    return false;
-}
-
-static bool parse_number(const char *option, const char *text, unsigned least, unsigned most,
-                         unsigned *number)
-{
-    unsigned long value;
-    char *end;
-
-    errno = 0;
-    value = strtoul(text, &end, 10);
-    if (*text < '0' || *text > '9' || *end || errno || value < least || value > most)
-        return wrong("--%s '%s' is not a whole number from %u to %u", option, text, least, most);
-    *number = (unsigned)value;
-    return true;
-}
-
-static bool parse_port(const char *text, char *port, size_t room)
-{
-    unsigned number;
-
-    if (!parse_number("port", text, 0, PORT_MOST, &number))
-        return false;
-    snprintf(port, room, "%u", number);
-    return true;
-}
-
-static bool parse_encoder(const char *text, const struct encoder **encoder)
-{
-    *encoder = encoder_find(text);
-    return *encoder || strcmp(text, "auto") == 0 ||
-           wrong("--encoder '%s' is not known; 'framebus-rtsp --list-encoders' tells those that are", text);
-}
-
-static bool parse_option(struct options *options, int option, const char *text)
-{
-    switch (option) {
-    case 'a':
-        options->address = text;
-        return *text || wrong("--address needs an address, such as 0.0.0.0");
-    case 'p':
-        return parse_port(text, options->port, sizeof(options->port));
-    case 'e':
-        return parse_encoder(text, &options->encoder);
-    case 'b':
-        return parse_number("bitrate", text, 1, KBIT_MOST, &options->kbit);
-    case OPTION_LIST_ENCODERS:
-        return options->list_encoders = true;
-    case 'v':
-        return options->verbose = true;
-    }
-    return false;
-}
+static const struct usage rtsp_usage = {
+    .name = "framebus-rtsp",
+    .arguments = "[OPTION]... [BUS]...",
+    .summary = "offer the buses of this machine to RTSP clients",
+    .text = "Serves every bus of this machine, or only those that are named, as rtsp://ADDRESS:PORT/NAME. A "
+            "bus that is "
+            "given by the path of its socket is called by the last part of the path.\n"
+            "\n"
+            "Pictures are encoded from the first client on, once for all clients of a bus, until the last "
+            "one leaves; "
+            "JPEG, H.264, H.265, VP8, VP9 and Opus are passed on as they are, raw sound becomes Opus.\n"
+            "\n"
+            "There are no passwords, and nothing is encrypted: whoever reaches the address can watch, other "
+            "users of "
+            "this machine too. Therefore only this machine is served, unless --address says otherwise.",
+    .options = rtsp_options,
+    .statuses = rtsp_statuses,
+    .examples = "framebus-rtsp\n"
+                "framebus-rtsp --address 0.0.0.0 --bitrate 2000 cam0 /run/cameras/door\n"
+                "ffplay -fflags nobuffer rtsp://127.0.0.1:8554/cam0\n",
+    .more = true,
+    .version = framebus_version,
+};
 
 bool is_bus_name(const char *name)
 {
     size_t length = strlen(name);
-
     return length && length <= FRAMEBUS_NAME_MAX && g_ascii_isalnum(*name) &&
            strspn(name, G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS "._-") == length;
 }
 
-static bool take_bus(struct options *options, const char *bus)
+static bool options_add_bus(struct options *options, const char *bus)
 {
     const char *slash = strrchr(bus, '/'), *name = slash ? slash + 1 : bus;
-
-    if (!is_bus_name(name))
-        return wrong("'%s' is no name of a bus (A-Z a-z 0-9 . _ -, up to %d), nor a path that ends in one",
-                     bus, FRAMEBUS_NAME_MAX);
     if (!options->buses)
         options->buses = g_hash_table_new(g_str_hash, g_str_equal);
-    return g_hash_table_insert(options->buses, (gpointer)name, (gpointer)bus) ||
-           wrong("two of the buses would be called '%s'", name);
+    if (!is_bus_name(name))
+        report_usage(
+            "'%s' is not the name of a bus (A-Z a-z 0-9 . _ -, up to %d), nor a path that ends in one", bus,
+            FRAMEBUS_NAME_MAX);
+    else if (!g_hash_table_insert(options->buses, (gpointer)name, (gpointer)bus))
+        report_usage("two of the buses would be called '%s'", name);
+    else
+        return true;
+    return false;
 }
 
 bool options_parse(struct options *options, int argc, char **argv, int *status)
 {
-    int option;
-
     *options = (struct options){.address = "127.0.0.1", .port = "8554"};
-    *status = STATUS_USAGE;
-    opterr = 0;
-    while ((option = getopt_long(argc, argv, ":a:p:e:b:vhV", long_options, NULL)) != -1) {
-        const char *given = argv[optind - 1];
-
-        if (option == 'h' || option == 'V') {
-            *status = STATUS_DONE;
-            if (option == 'h')
-                printf("%s%s", usage, help);
-            else
-                printf("framebus-rtsp %s\n", framebus_version());
-            return false;
-        }
-        if (option == ':')
-            return wrong("%s needs a value", given);
-        if (option == '?')
-            return strncmp(given, "--", 2) ? wrong("there is no option -%c", optopt)
-                                           : wrong("%s is no option, or takes no value", given);
-        if (!parse_option(options, option, optarg))
-            return false;
-    }
+    if (!options_read(&rtsp_usage, argc, argv, options, status))
+        return false;
     while (optind < argc)
-        if (!take_bus(options, argv[optind++])) {
+        if (!options_add_bus(options, argv[optind++])) {
             options_finish(options);
+            *status = STATUS_USAGE;
             return false;
         }
     return true;

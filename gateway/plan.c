@@ -1,21 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 #include "plan.h"
+#include "cli/process.h"
+#include "cli/report.h"
 
 #include <gst/gst.h>
 #include <string.h>
 
 #include "caps.h"
 #include "encoder.h"
-#include "say.h"
 
-/* A bus on which nothing comes for so long cannot be shown: the client is told rather than left waiting. Once
- * pictures flow there is no such limit. */
+/* A bus on which nothing comes within the timeout cannot be shown: the client is told rather than left
+ * waiting. Once pictures flow there is no such limit. */
 #define SOURCE "framebussrc name=source on-timeout=error timeout=5000000000"
 
 /* Encoders for 4:2:0 want an even number of pixels, and a few of them. */
 #define SIDE_LEAST 16
 
-/* Seconds from one key frame to the next: who has lost a packet sees rubbish for so long. */
+/* Seconds from one key frame to the next: a client that lost a packet sees rubbish until then. */
 #define KEY_SECONDS   2
 #define RATE_IF_NONE  30
 #define KBIT_LEAST    300
@@ -75,7 +76,8 @@ static bool is_complete(const char *name, const char *launch)
 
     if (element)
         return true;
-    say("%s: GStreamer cannot send it here: %s; gstreamer1.0-plugins-good, -bad and -ugly bring what is "
+    report_error(
+        "%s: GStreamer cannot send it here: %s; gstreamer1.0-plugins-good, -bad and -ugly bring what is "
         "usual",
         name, error->message);
     return false;
@@ -90,17 +92,18 @@ static char *launch_of_format(const struct framebus_bus_info *info, const struct
     char *launch;
 
     if (!caps) {
-        say("%s: %s", info->name, why);
+        report_error("%s: %s", info->name, why);
         return NULL;
     }
     if (format->fourcc && !options->encoder) {
-        say("%s: there is no encoder that works here; 'framebus-rtsp --list-encoders' tells why", info->name);
+        report_error("%s: there is no encoder that works here; 'framebus-rtsp --list-encoders' tells why",
+                     info->name);
         return NULL;
     }
     launch = format->fourcc ? launch_of_picture(format, options)
                             : launch_of_payload(gst_structure_get_name(gst_caps_get_structure(caps, 0)));
     if (!launch)
-        say("%s: there is no way to send %s by RTP here", info->name, format->caps);
+        report_error("%s: there is no way to send %s by RTP here", info->name, format->caps);
     else if (!is_complete(info->name, launch))
         g_clear_pointer(&launch, g_free);
     return launch;
@@ -109,21 +112,26 @@ static char *launch_of_format(const struct framebus_bus_info *info, const struct
 GstRTSPStatusCode plan_launch(const struct framebus_bus_info *info, const struct options *options,
                               char **launch)
 {
+    char writer[PROCESS_ROOM];
     *launch = NULL;
     switch (info->state) {
     case FRAMEBUS_BUS_STALE:
         return GST_RTSP_STS_NOT_FOUND;
     case FRAMEBUS_BUS_DENIED:
-        say("%s: may not be read by this user", info->name);
+        report_error("%s: may not be read by this user", info->name);
         return GST_RTSP_STS_FORBIDDEN;
     case FRAMEBUS_BUS_SILENT:
-        say("%s: its writer, process %d, does not answer", info->name, info->pid);
+        report_error("%s: its writer, %s, does not answer", info->name, process_name(info->pid, writer));
+        return GST_RTSP_STS_SERVICE_UNAVAILABLE;
+    case FRAMEBUS_BUS_INCOMPATIBLE:
+        report_error("%s: its writer, %s, is of another release of framebus", info->name,
+                     process_name(info->pid, writer));
         return GST_RTSP_STS_SERVICE_UNAVAILABLE;
     case FRAMEBUS_BUS_LIVE:
         break;
     }
     if (!info->has_format) {
-        say("%s: its writer, process %d, has not begun", info->name, info->pid);
+        report_error("%s: its writer, %s, has not begun", info->name, process_name(info->pid, writer));
         return GST_RTSP_STS_SERVICE_UNAVAILABLE;
     }
     *launch = launch_of_format(info, options);
