@@ -4,19 +4,19 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
-static int64_t now_ns(void)
+static struct framebus_reader *reader;
+
+static void on_signal(int number)
 {
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+    (void)number;
+    framebus_reader_cancel(reader); /* may be called in a signal handler, unlike most functions */
 }
 
-/* Every byte is there already, in the memory that the writer wrote it to. */
+/* The frame is not copied: its bytes are in the memory that the writer wrote them to. */
 static void print(const struct framebus_frame *frame)
 {
     const uint8_t *data = frame->data;
@@ -24,7 +24,7 @@ static void print(const struct framebus_frame *frame)
 
     printf("frame %" PRIu64 ", %s, first bytes %02x %02x %02x, %" PRId64 " us old", frame->sequence,
            framebus_format_describe(frame->format, format, sizeof(format)), data[0], data[1], data[2],
-           (now_ns() - frame->publish_ns) / 1000);
+           (framebus_now() - frame->publish_ns) / 1000);
     if (frame->missed)
         printf(", %" PRIu64 " missed before it", frame->missed);
     putchar('\n');
@@ -35,13 +35,21 @@ int main(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "hello";
     long count = argc > 2 ? atol(argv[2]) : -1;
-    struct framebus_reader_options options = {.wait_ns = -1}; /* for ever */
-    struct framebus_reader *reader;
+    struct framebus_reader_options options = {.wait_ns = -1}; /* no limit */
     struct framebus_frame *frame;
-    int r = framebus_reader_open(&reader, name, &options);
+    int r;
 
+    do
+        r = framebus_reader_open(&reader, name, &options);
+    while (r == -EINTR);
+    if (r == 0) {
+        signal(SIGINT, on_signal);
+        signal(SIGTERM, on_signal);
+    }
     while (r == 0 && count-- != 0) {
-        r = framebus_reader_next(reader, &frame, -1);
+        do
+            r = framebus_reader_next(reader, &frame, -1);
+        while (r == -EINTR); /* a signal: Ctrl-C has cancelled, so the next call says; fg has not */
         if (r == 0) {
             print(frame);
             framebus_reader_release(reader, frame);
@@ -49,8 +57,8 @@ int main(int argc, char **argv)
     }
     if (r == -ENODATA || r == -EPIPE)
         fprintf(stderr, "hello-reader: the writer is gone\n");
-    else if (r < 0)
+    else if (r < 0 && r != -ECANCELED)
         fprintf(stderr, "hello-reader: %s\n", framebus_last_error());
     framebus_reader_close(reader);
-    return r < 0;
+    return r < 0 && r != -ECANCELED;
 }

@@ -2,19 +2,20 @@
 /* Publishes a moving pattern, 30 times a second: hello-writer [BUS] */
 #include <framebus.h>
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
 
-static volatile sig_atomic_t stop;
+static struct framebus_writer *writer;
 
 static void on_signal(int number)
 {
     (void)number;
-    stop = 1;
+    framebus_writer_cancel(writer); /* may be called in a signal handler, unlike most functions */
 }
 
-/* The frame's memory is the bus itself: what is written here is what the readers see. */
+/* Draws into the memory of the bus: readers see what is written here, in place. */
 static void draw(struct framebus_frame *frame, unsigned time)
 {
     for (unsigned y = 0; y < frame->format->height; y++) {
@@ -31,18 +32,18 @@ static void draw(struct framebus_frame *frame, unsigned time)
 int main(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "hello";
-    struct framebus_writer *writer = NULL;
     struct framebus_frame *frame;
     struct framebus_format format;
     int r;
 
-    signal(SIGINT, on_signal);
-    signal(SIGTERM, on_signal);
-
-    r = framebus_format_init(&format, framebus_format_by_name("RGBx")->fourcc, 640, 480);
+    r = framebus_format_init_name(&format, "RGBx", 640, 480);
     if (r == 0)
         r = framebus_writer_open(&writer, name, &format, NULL);
-    for (unsigned time = 0; r == 0 && !stop; time++) {
+    if (r == 0) {
+        signal(SIGINT, on_signal);
+        signal(SIGTERM, on_signal);
+    }
+    for (unsigned time = 0; r == 0; time++) {
         r = framebus_writer_begin(writer, &frame);
         if (r == 0) {
             draw(frame, time);
@@ -51,8 +52,8 @@ int main(int argc, char **argv)
             usleep(1000000 / 30);
         }
     }
-    if (r < 0)
+    if (r < 0 && r != -ECANCELED)
         fprintf(stderr, "hello-writer: %s\n", framebus_last_error());
     framebus_writer_close(writer);
-    return r < 0;
+    return r < 0 && r != -ECANCELED;
 }

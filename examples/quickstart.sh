@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# From nothing to a picture: installs what is missing, builds, and shows a camera, or a test pattern, through
-# a framebus in the viewer. Without a display it writes what the viewer shows to a PNG file.
+# Installs missing packages, builds everything, publishes a camera or a test pattern on a bus, and shows the bus in the
+# viewer. Without a display it writes what the viewer would show to a PNG file.
 set -eu
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -10,7 +10,7 @@ bus=
 picture=$build/quickstart.png
 writer=
 viewer=
-export PATH="/usr/bin:/bin:$PATH" # meson and its python from the distribution, whatever else is there
+export PATH="/usr/bin:/bin:$PATH" # the distribution's meson and python, before any others
 export GST_PLUGIN_PATH="$build/gst-plugin${GST_PLUGIN_PATH:+:$GST_PLUGIN_PATH}"
 
 say()
@@ -24,7 +24,7 @@ die()
     exit 1
 }
 
-# Asks a process of ours to end, and does not take no for an answer.
+# Asks a process that this script started to end; kills it if it has not ended after 5 s.
 end()
 {
     local signal=$1 pid=$2
@@ -45,7 +45,7 @@ clean_up()
     [ -z "$bus" ] || "$build/tools/framebus" rm "$bus" >/dev/null 2>&1 || true
 }
 
-# Runs a step quietly; shows what it said if it fails.
+# Runs a command without showing its output; shows the end of it if the command fails.
 quietly()
 {
     local log=$build/quickstart.log
@@ -56,7 +56,7 @@ quietly()
 
 build_all()
 {
-    local setup=(meson setup -Dgst=enabled -Dviewer=enabled -Dtools=enabled -Dexamples=true)
+    local setup=(meson setup -Dgst=enabled -Dviewer=enabled -Dtools=enabled)
     mkdir -p "$build"
     if [ ! -e "$build/build.ninja" ]; then
         quietly "${setup[@]}" "$build" "$top"
@@ -66,7 +66,7 @@ build_all()
     quietly ninja -C "$build"
 }
 
-# The first name that nobody uses: this may run several times at once.
+# Sets bus to the first name that is not in use, since this script may run several times at once.
 choose_bus()
 {
     local number
@@ -75,18 +75,18 @@ choose_bus()
         "$build/tools/framebus" info --json "$bus" 2>/dev/null | grep -qE '"state": "(live|silent)"' || return 0
     done
     bus=
-    die 'it runs nine times already'
+    die 'it runs nine times already; stop one of them'
 }
 
-# Starts a source into the bus; false if it ends before its first frame is there.
+# Starts a command of framebus that publishes on the bus; fails if it ends before its first frame is published.
 start_writer()
 {
-    gst-launch-1.0 -q "$@" ! framebussink bus="$bus" >"$build/quickstart.log" 2>&1 </dev/null &
+    "$build/tools/framebus" "$@" "$bus" >"$build/quickstart.log" 2>&1 </dev/null &
     writer=$!
     for _ in $(seq 150); do
         kill -0 "$writer" 2>/dev/null || break
         case $("$build/tools/framebus" info "$bus" 2>/dev/null) in
-        *"pid $writer,"*published*) return 0 ;;
+        *"process $writer,"*published*) return 0 ;;
         esac
         sleep 0.1
     done
@@ -98,21 +98,21 @@ start_writer()
 start_any_writer()
 {
     local camera
-    camera=$("$build/examples/camera" --list 2>/dev/null | awk 'NR == 1 { print $1 }') || true
+    camera=$("$build/tools/framebus" camera --list 2>/dev/null | awk 'NR == 1 { print $1 }') || true
     if [ -n "$camera" ]; then
         say "the camera $camera goes to the bus $bus"
-        start_writer v4l2src device="$camera" ! decodebin ! videoconvert && return 0
-        say "$camera does not deliver, perhaps another program uses it; a test pattern instead"
+        start_writer camera --device "$camera" && return 0
+        say "$camera delivers no picture, perhaps because another program uses it; showing a test pattern instead"
     else
         say "no camera here: a test pattern goes to the bus $bus"
     fi
-    start_writer videotestsrc is-live=true ! video/x-raw,format=NV12,width=1280,height=720,framerate=30/1 || {
+    start_writer test || {
         cat "$build/quickstart.log" >&2
         die "the test pattern does not run (see above)"
     }
 }
 
-# To be stopped at once by ctrl-C or kill, it is waited for in the background.
+# Runs the viewer in the background and waits for it, so that ctrl-C or kill stops the script at once.
 view()
 {
     "$build/viewer/framebus-view" "$bus" "$@" </dev/null &
@@ -134,9 +134,9 @@ choose_bus
 start_any_writer
 
 if [ -n "${DISPLAY:-}${WAYLAND_DISPLAY:-}" ]; then
-    say "q in the window or ctrl-C here ends it; meanwhile try $build/tools/framebus ls"
+    say "press q in the window or ctrl-C here to end; meanwhile try $build/tools/framebus ls"
     view && exit 0
-    say 'the viewer could not open its window; a file instead'
+    say 'the viewer could not open its window; writing a file instead'
 fi
 rm -f "$picture"
 view --screenshot "$picture" || die 'the viewer could not write its picture'
