@@ -6,13 +6,17 @@ bus_dir     a runtime directory of this test's own, already FRAMEBUS_DIR for eve
 spawn       starts a program: p = spawn(path, 'arg', ...); its output goes to files; killed at the end
 wait_for    waits for something to become true: wait_for(lambda: ..., limit=10, what='a frame')
 display     the name of an X server of our own
+alone       for a test that looks at, or clears away, whatever shared memory there is on this machine
+posix_objects   the names of the shared memory of our buses: posix_objects()
 
 After every test: no process, shared memory object or System V segment may be left behind. Where that is
 allowed, a run has a /dev/shm and a System V memory of its own, so that others' are not taken for ours.
 """
+import contextlib
 import ctypes
 import os
 import pathlib
+import secrets
 import shutil
 import signal
 import socket
@@ -27,7 +31,8 @@ CLONE_NEWNS, CLONE_NEWIPC = 0x00020000, 0x08000000
 MS_REC, MS_PRIVATE = 0x4000, 0x40000
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
-LIBC = ctypes.CDLL(None)
+LIBC = ctypes.CDLL(None, use_errno=True)
+RUN = f'fb-{secrets.token_hex(3)}-'  # the name of every runtime directory of this run begins so
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 LEVELS = ('quick', 'full', 'soak')
 MARKERS = {'full': 'slow', 'soak': 'soak'}  # what a test is marked with that runs from that level on
@@ -44,9 +49,11 @@ def pytest_configure(config):
         config.option.xmlpath = str(pathlib.Path(results) / name)
     # Orphans of what we start become our children, so that none can get away unseen.
     LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    if LIBC.unshare(CLONE_NEWNS | CLONE_NEWIPC) == 0:
-        LIBC.mount(b'none', b'/', None, MS_REC | MS_PRIVATE, None)
-        LIBC.mount(b'tmpfs', b'/dev/shm', b'tmpfs', 0, b'mode=1777')
+    # The / of a chroot is not a mount point and cannot be made private; then what is mounted in it must be.
+    config.stash[is_alone] = (
+        LIBC.unshare(CLONE_NEWNS | CLONE_NEWIPC) == 0
+        and any(LIBC.mount(b'none', place, None, MS_REC | MS_PRIVATE, None) == 0 for place in (b'/', b'/dev/shm'))
+        and LIBC.mount(b'tmpfs', b'/dev/shm', b'tmpfs', 0, b'mode=1777') == 0)
 
 
 def pytest_collection_modifyitems(config, items):
@@ -62,10 +69,12 @@ def pytest_collection_modifyitems(config, items):
 
 
 left_out = pytest.StashKey[int]()
+is_alone = pytest.StashKey[bool]()
 
 
 def pytest_sessionfinish(session, exitstatus):
-    if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and session.config.stash.get(left_out, 0):
+    skipped = session.config.pluginmanager.get_plugin('terminalreporter').stats.get('skipped')  # a whole file
+    if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and (skipped or session.config.stash.get(left_out, 0)):
         session.exitstatus = pytest.ExitCode.OK
 
 
@@ -109,7 +118,11 @@ def processes():
 @pytest.fixture
 def bus_dir(monkeypatch, processes):
     """Short, because the path of a unix socket has room for 107 characters only."""
-    path = pathlib.Path(tempfile.mkdtemp(prefix='fb-', dir='/tmp'))
+    watch = LIBC.inotify_init1(os.O_CLOEXEC)
+    if watch < 0:
+        pytest.skip(f'no inotify for us here: {os.strerror(ctypes.get_errno())}')
+    os.close(watch)
+    path = pathlib.Path(tempfile.mkdtemp(prefix=RUN, dir='/tmp'))
     monkeypatch.setenv('FRAMEBUS_DIR', str(path))
     yield path
     # A writer that is killed cannot take its socket along; the next one of that name replaces it.
@@ -195,6 +208,9 @@ class Process(subprocess.Popen):
 
 @pytest.fixture(scope='session')
 def display():
+    for program in ('Xvfb', 'xdotool'):
+        if not shutil.which(program):
+            pytest.skip(f'there is no {program}')
     first = 100 + os.getpid() % 1000
     for number in range(first, first + 20):
         server = subprocess.Popen(
@@ -259,36 +275,42 @@ def children():
     return found
 
 
+def find_posix_objects():
+    """Names of shared memory of buses in our runtime directories: its header has the path of the socket in it."""
+    found = set()
+    for entry in pathlib.Path('/dev/shm').glob('framebus-*'):
+        with contextlib.suppress(OSError), entry.open('rb') as file:
+            if f'/{RUN}'.encode() in file.read(4096):
+                found.add(entry.name)
+    return found
+
+
+@pytest.fixture
 def posix_objects():
-    return {entry.name for entry in pathlib.Path('/dev/shm').glob('framebus-*')
-            if entry.lstat().st_uid == os.getuid()}
+    return find_posix_objects
+
+
+@pytest.fixture
+def alone(pytestconfig):
+    if not pytestconfig.stash[is_alone]:
+        pytest.skip('needs a /dev/shm and a System V memory of its own')
 
 
 def sysv_segments():
-    """Ids of segments with our kind of key, and how many processes are attached."""
+    """Ids of this user's segments with our kind of key, and how many processes are attached."""
     rows = [line.split() for line in pathlib.Path('/proc/sysvipc/shm').read_text().splitlines()[1:]]
-    return {int(row[1]): int(row[6]) for row in rows if int(row[0]) & 0xff000000 == 0xfb000000}
-
-
-def mapped(name):
-    """True if a process still uses a shared memory object: then it is not left behind but somebody else's."""
-    for entry in pathlib.Path('/proc').iterdir():
-        try:
-            if entry.name.isdigit() and f'/dev/shm/{name}' in (entry / 'maps').read_text():
-                return True
-        except OSError:
-            continue
-    return False
+    return {int(row[1]): int(row[6]) for row in rows
+            if int(row[0]) & 0xff000000 == 0xfb000000 and int(row[9]) == os.getuid()}
 
 
 @pytest.fixture(autouse=True)
 def leaks():
-    before = children(), posix_objects(), sysv_segments().keys()
+    before = children(), find_posix_objects(), sysv_segments().keys()
     yield
 
     def left():
         return ([f'process {pid}' for pid in children() - before[0]] +
-                [f'/dev/shm/{name}' for name in posix_objects() - before[1] if not mapped(name)] +
+                [f'/dev/shm/{name}' for name in find_posix_objects() - before[1]] +
                 [f'System V segment {number}' for number, users in sysv_segments().items()
                  if number not in before[2] and not users])
 

@@ -4,12 +4,12 @@
 A block fenced as ```sh is one or more commands, a block fenced as ```python is one program. A test takes what it runs
 from here, never from a copy, and is marked with it:
 
-    @pytest.mark.parametrize('command', documents.params('docs/tools.md'))
+    @pytest.mark.parametrize('command', documents.params('docs/using/tools.md'))
     def test_a_command_works_as_it_is_written(command): ...
 
-    RECIPE = documents.commands('docs/recipes.md', 'Browser')
+    RECIPE = documents.commands('docs/using/recipes.md', 'Browser')
 
-    @documents.runs('docs/recipes.md', RECIPE)
+    @documents.runs('docs/using/recipes.md', RECIPE)
     def test_a_browser_shows_a_bus(): ...
 
 recipes/test_documents.py collects the marks of all tests and fails if there is a command that nobody runs.

@@ -8,14 +8,14 @@ import subprocess
 
 import pytest
 
-HERE = pathlib.Path(__file__).resolve().parent
+BENCH = pathlib.Path(__file__).resolve().parents[2] / 'bench'
 PROGRAMS = os.environ['FRAMEBUS_BENCHMARKS'].split()
-SCRIPTS = [path.stem for path in sorted(HERE.glob('*.py')) if os.access(path, os.X_OK)]
+SCRIPTS = [path.stem for path in sorted(BENCH.glob('*.py')) if os.access(path, os.X_OK)]
 KEYS = {'benchmark', 'case', 'contestant', 'unit', 'p50', 'p90', 'p99', 'samples'}
 
 
 def run(build_dir, directory, name):
-    program = HERE / f'{name}.py' if name in SCRIPTS else build_dir / 'tests' / 'bench' / f'bench-{name}'
+    program = BENCH / f'{name}.py' if name in SCRIPTS else build_dir / 'bench' / f'bench-{name}'
     env = dict(os.environ, FRAMEBUS_BENCH=str(directory))
     done = subprocess.run([program, '--quick'], env=env, capture_output=True, text=True, timeout=120)
     if done.returncode == 77:
@@ -49,21 +49,21 @@ def test_benchmark_leaves_a_complete_result(build_dir, bus_dir, tmp_path, name):
 
 
 def test_unknown_option_is_refused(build_dir, tmp_path):
-    done = subprocess.run([build_dir / 'tests/bench/bench-idle', '--slow'], cwd=tmp_path, capture_output=True)
+    done = subprocess.run([build_dir / 'bench/bench-idle', '--slow'], cwd=tmp_path, capture_output=True)
     assert done.returncode == 2
     assert not list(tmp_path.iterdir())
 
 
 def test_result_that_cannot_be_written_is_a_failure(build_dir, tmp_path):
     env = dict(os.environ, FRAMEBUS_BENCH=str(tmp_path / 'nowhere'))
-    done = subprocess.run([build_dir / 'tests/bench/bench-idle', '--quick'], env=env, capture_output=True, text=True)
+    done = subprocess.run([build_dir / 'bench/bench-idle', '--quick'], env=env, capture_output=True, text=True)
     assert done.returncode == 1
     assert 'nowhere' in done.stderr
 
 
 @pytest.fixture
 def report():
-    spec = importlib.util.spec_from_file_location('report', HERE / 'report.py')
+    spec = importlib.util.spec_from_file_location('report', BENCH / 'report.py')
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The reference of the C interface: everything public is in it, with words, and what lacks them is an error."""
+"""The reference of the interface in C and C++: everything public is in it, with words, and what lacks them is an error."""
 import pathlib
 import re
 import subprocess
@@ -46,15 +46,21 @@ def test_every_struct_has_its_page(reference):
     assert all((reference / 'html' / structs[name]).exists() for name in named)
 
 
-@pytest.mark.parametrize('stranger', ['FRAMEBUS_API int framebus_nonsense(void);', 'struct framebus_nonsense { int a; };',
-                                      '/** As framebus_nonsense(), see \\ref nowhere. */\nFRAMEBUS_API int framebus_more(void);'])
-def test_what_is_not_described_is_an_error(reference, tmp_path, stranger):
-    text = HEADER.read_text()
-    mark = '/* ---- Listing'
+@pytest.mark.parametrize('header, mark, stranger', [
+    ('framebus.h', '/** Lists all buses', 'FRAMEBUS_API int framebus_nonsense(void);'),
+    ('framebus.h', '/** Lists all buses', 'struct framebus_nonsense { int a; };'),
+    ('framebus.h', '/** Lists all buses', '/** As framebus_nonsense(), see \\ref nowhere. */\nFRAMEBUS_API int framebus_more(void);'),
+    ('framebus.hpp', '/** Lists all buses', 'inline int nonsense() { return 0; }'),
+    ('framebus.hpp', '    /** Returns the pixels in a row', '    int nonsense() const;'),
+    ('framebus/opencv.hpp', '/** Returns the same in new memory', 'cv::Mat nonsense(const frame &frame);'),
+])
+def test_what_is_not_described_is_an_error(reference, tmp_path, header, mark, stranger):
+    text = (HEADER.parent / header).read_text()
     assert mark in text
-    (tmp_path / 'framebus.h').write_text(text.replace(mark, f'{stranger}\n\n{mark}'))
+    changed = tmp_path / pathlib.Path(header).name
+    changed.write_text(text.replace(mark, f'{stranger}\n\n{mark}', 1))
     lines = (reference / 'Doxyfile').read_text()
-    for key, value in (('INPUT', tmp_path / 'framebus.h'), ('OUTPUT_DIRECTORY', tmp_path),
+    for key, value in (('INPUT', changed), ('OUTPUT_DIRECTORY', tmp_path),
                        ('GENERATE_TAGFILE', tmp_path / 'tag'), ('WARN_AS_ERROR', 'FAIL_ON_WARNINGS')):
         lines = re.sub(rf'^{key} = .*$', f'{key} = {value}', lines, flags=re.MULTILINE)
     (tmp_path / 'Doxyfile').write_text(lines)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""All man pages that are installed: whether man and mandoc take them, and what they say of viewer and elements."""
+"""All man pages that are installed: whether man and mandoc take them, and what they say of programs and elements."""
 import json
 import os
 import pathlib
@@ -10,11 +10,10 @@ import subprocess
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-VIEWER = ROOT / 'viewer' / 'framebus-view.1.scd'
 ELEMENTS = ROOT / 'docs' / 'man' / 'gst-framebus.7.scd'
-GUIDE = ROOT / 'docs' / 'gstreamer.md'
+GUIDE = ROOT / 'docs' / 'using' / 'gstreamer.md'
 # What scdoc itself makes of every page; harmless.
-HABITS = 'skipping paragraph macro'
+HABITS = re.compile('skipping paragraph macro|cannot parse date, using it verbatim: TH 20..(\\\\-..){2}$')
 
 
 def tool(name):
@@ -48,20 +47,21 @@ def test_man_has_nothing_to_complain_about(pages):
         result = subprocess.run([tool('man'), '--warnings', '-E', 'UTF-8', '-l', '-Tutf8', '-Z', path],
                                 env={**os.environ, 'LC_ALL': 'C.UTF-8', 'MANROFFSEQ': '', 'MANWIDTH': '80'},
                                 capture_output=True, text=True, timeout=60)
-        assert (result.returncode, result.stderr) == (0, ''), path
+        said = [line for line in result.stderr.splitlines() if 'cannot adjust line' not in line]  # a table's narrow cell
+        assert (result.returncode, said) == (0, []), path
 
 
 def test_mandoc_has_nothing_to_complain_about(pages):
     result = subprocess.run([tool('mandoc'), '-T', 'lint', '-W', 'warning', *pages.values()], capture_output=True,
                             text=True, timeout=60)
-    assert [line for line in result.stdout.splitlines() if HABITS not in line] == []
+    assert [line for line in result.stdout.splitlines() if not HABITS.search(line)] == []
 
 
 def test_pages_have_the_name_and_section_of_their_file(pages):
     for file, path in pages.items():
         name, section = file.rsplit('.', 1)
         text = path.read_text()
-        assert re.search(rf'^\.TH "{re.escape(name)}" "{section}"', text, re.MULTILINE), file
+        assert f'\n.TH "{name}" "{section}"' in text.replace('\\-', '-'), file
         assert '.SH NAME' in text and '.SH DESCRIPTION' in text and '.SH SEE ALSO' in text
 
 
@@ -74,24 +74,25 @@ def test_pages_refer_to_pages_that_exist(pages):
         assert named - elsewhere <= pages.keys(), file
 
 
-# ---- The viewer ------------------------------------------------------------------------------------
+# ---- Programs --------------------------------------------------------------------------------------
 
-def options_of(text):
-    return set(re.findall(r'(?<![\w-])--?[a-zA-Z][a-z-]*', text))
+def ask(program, *arguments):
+    return subprocess.run([program, *arguments], capture_output=True, text=True, timeout=30, check=True).stdout
 
 
-def test_the_page_of_the_viewer_has_the_options_and_statuses_of_its_help(build_dir):
-    program = build_dir / 'viewer' / 'framebus-view'
-    if not program.exists():
-        pytest.skip('the viewer was not built')
-    told = subprocess.run([program, '--help'], capture_output=True, text=True, timeout=30, check=True).stdout
-    page = VIEWER.read_text()
-    lines = [line for line in told.splitlines() if re.match(r' +-', line) and '+, -' not in line]
-    assert options_of('\n'.join(re.split(r'  +', line.strip())[0] for line in lines)) == \
-        options_of('\n'.join(line for line in page.splitlines() if line.startswith('*-')).replace('*', ' '))
-    statuses = page.partition('# EXIT STATUS')[2].partition('\n# ')[0]
-    assert re.findall(r'^\*(\d)\*$', statuses, re.MULTILINE) == \
-        sorted(set(re.findall(r'(?:^|[ ,])(\d)(?= [a-z])', told.partition('Exit status:')[2])))
+def test_pages_of_programs_and_commands_have_all_that_their_help_has(installed, pages):
+    """The pages are made of the source of the help, by docs/man/from-usage.py."""
+    programs = {there.name: here for there, here in installed.items() if there.parent.name == 'bin'}
+    helps = {name: ask(path, '--help') for name, path in programs.items()}
+    commands = re.findall(r'^  (\w+)', helps['framebus'].partition('Commands:')[2].partition('\n\n')[0], re.MULTILINE)
+    assert len(commands) > 10
+    helps |= {f'framebus-{name}': ask(programs['framebus'], name, '--help') for name in commands if name != 'help'}
+    for name, told in helps.items():
+        page = re.sub(r'\\(?:f.|&)', '', pages[f'{name}.1'].read_text()).replace('\\-', '-')
+        options = re.findall(r'^  (?:    |-., )(--\S*)', told, re.MULTILINE)
+        assert options[-1] in ('--help', '--version')
+        for option in options:
+            assert re.search(rf'^(-., )?{re.escape(option)}', page, re.MULTILINE), f'{name}: {option}'
 
 
 # ---- The elements ----------------------------------------------------------------------------------

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""The two programs that a newcomer reads and runs first."""
+"""The programs that a newcomer reads and runs first."""
 import re
+import signal
+import time
 
 import pytest
 
@@ -94,3 +96,68 @@ def test_a_name_that_cannot_be_one_is_explained(example):
         process = example(name, 'not a name')
         assert process.finish() == 1
         assert 'not a name' in process.err()
+
+
+# ---- event loops ----
+
+@pytest.fixture(params=['hello-poll', 'hello-glib'])
+def loop(request, example, build_dir):
+    if not (build_dir / 'examples' / request.param).exists():
+        pytest.skip(f'{request.param} was not built')
+    return lambda *arguments: example(request.param, *arguments)
+
+
+def numbers(process):
+    return [int(line.removeprefix('frame ')) for line in process.out().splitlines()]
+
+
+def test_an_event_loop_sees_each_frame(example, loop):
+    """Of a bus that is there already: no wake-up comes for frames before the loop."""
+    writer = example('hello-writer', 'hi')
+    first = example('hello-reader', 'hi', 3)
+    assert first.finish() == 0
+    reader = loop('hi')
+    reader.until(lambda: len(numbers(reader)) > 20, what='twenty frames')
+    got = numbers(reader)
+    assert got == list(range(got[0], got[0] + len(got)))
+    assert reader.stop() == 0
+    assert writer.stop() == 0
+
+
+def test_an_event_loop_goes_from_writer_to_writer(example, loop):
+    reader = loop('hi')
+    for _ in range(2):
+        before = len(numbers(reader))
+        writer = example('hello-writer', 'hi')
+        reader.until(lambda: len(numbers(reader)) > before + 3, what='frames')
+        writer.kill()
+    assert reader.stop() == 0
+
+
+@pytest.mark.parametrize('name', ['hello-reader', 'hello-poll', 'hello-glib'])
+def test_ctrl_c_ends_a_reader_of_a_silent_bus(example, build_dir, name):
+    if not (build_dir / 'examples' / name).exists():
+        pytest.skip(f'{name} was not built')
+    writer = example('hello-writer', 'hi')
+    reader = example(name, 'hi')
+    reader.until(lambda: reader.out().count('\n') > 2, what='frames')
+    writer.send_signal(signal.SIGSTOP)
+    try:
+        time.sleep(0.2)
+        assert reader.stop(limit=5) == 0
+    finally:
+        writer.send_signal(signal.SIGCONT)
+    assert writer.stop() == 0
+
+
+def test_a_monitor_tells_who_comes_and_goes(example):
+    monitor = example('hello-monitor')
+    writer = example('hello-writer', 'hi')
+    monitor.until(lambda: 'hi is live: RGBx 640x480' in monitor.out(), what='the bus')
+    reader = example('hello-reader', 'hi')
+    monitor.until(lambda: 'hi is read by hello-reader' in monitor.out(), what='its reader')
+    reader.kill()
+    monitor.until(lambda: 'hi is no longer read by hello-reader' in monitor.out(), what='the end of its reader')
+    assert writer.stop() == 0
+    monitor.until(lambda: 'hi is gone' in monitor.out(), what='the end of the bus')
+    monitor.stop()

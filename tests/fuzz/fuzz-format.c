@@ -16,11 +16,13 @@ static const struct framebus_format_info *any_row(struct input *in)
 static void look_at_planes(const struct framebus_format *f)
 {
     for (uint32_t i = 0; i < f->planes; i++) {
-        uint64_t rows = framebus_format_rows(f, i), row = framebus_format_row_bytes(f, i);
+        uint64_t rows = framebus_format_rows(f, i), row = framebus_format_row_bytes(f, i), end;
         must(f->offset[i] <= f->size);
         if (f->modifier)
             continue; /* what tiles look like is the driver's affair */
-        must((unsigned __int128)f->offset[i] + (unsigned __int128)f->stride[i] * (rows - 1) + row <= f->size);
+        must(!__builtin_mul_overflow(f->stride[i], rows - 1, &end));
+        must(!__builtin_add_overflow(end, f->offset[i], &end) && !__builtin_add_overflow(end, row, &end));
+        must(end <= f->size);
     }
 }
 
@@ -46,6 +48,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (how & 2) {
         take_bytes(&in, &format, sizeof format);
         format.caps = NULL;
+        memset(format.reserved, 0, sizeof format.reserved);
     } else if (how & 4) {
         take_bytes(&in, format.stride, sizeof format.stride);
         take_bytes(&in, format.offset, sizeof format.offset);

@@ -3,10 +3,14 @@
  * text, the answer to a question about a bus, blocks of metadata. What passes must lie inside. */
 #include "fuzz.h"
 
-#include "connection.h"
+#include "base/socket.h"
+#include "bus/info.h"
 #include "frame.h"
-#include "header.h"
-#include "list.h"
+#include "shared/pool_header.h"
+
+#include <errno.h>
+
+#define META_ROOM FRAMEBUS_META_DEFAULT
 
 static void lies_inside(uint64_t offset, uint64_t size, uint64_t whole)
 {
@@ -27,13 +31,13 @@ static void check_header(struct input *in)
     }
     if (like & 2)
         h.region_size = size;
-    if (header_check(&h, size, 1))
+    if (pool_header_check(&h, size, 1))
         return;
     must(h.slots && h.slots <= FRAMEBUS_SLOTS_MAX && !(h.ring_length & (h.ring_length - 1)));
     lies_inside(h.caps_offset, h.format.caps_size, size);
     lies_inside(h.index_offset, sizeof(struct layout_index) + h.ring_length * 4ull, size);
     lies_inside(h.table_offset, h.slots * sizeof(struct layout_slot), size);
-    lies_inside(h.data_offset + (h.slots - 1) * h.slot_stride, h.slot_capacity + FRAMEBUS_META_MAX, size);
+    lies_inside(h.data_offset + (h.slots - 1) * h.slot_stride, h.slot_capacity + h.meta_max, size);
 
     char *caps = malloc(h.format.caps_size + 1);
     must(caps);
@@ -76,23 +80,40 @@ static void check_answer(struct input *in)
     free((char *)info.format.caps);
 }
 
+/* Blocks that are packed by a frame are well-formed, and those that are not leave a frame as it was. */
+static void check_packed(const struct frame *f)
+{
+    size_t packed = framebus_frame_copy_meta(&f->public, NULL, 0), at = 0;
+    uint8_t *copy = malloc(packed + 1);
+    struct frame to = {.state = FRAME_LENT, .meta_max = 2 * META_ROOM, .meta_backed = 2 * META_ROOM};
+    to.meta = calloc(1, to.meta_max);
+    must(copy && to.meta && framebus_frame_copy_meta(&f->public, copy, packed) == packed);
+    while (framebus_meta_next(copy, packed, &at, NULL, NULL))
+        ;
+    must(at == packed && !framebus_frame_restore_meta(&to.public, copy, packed) && to.meta_size == packed);
+    int r = framebus_frame_restore_meta(&to.public, f->meta, f->meta_size);
+    must(r == 0 ? to.meta_size == packed + f->meta_size : r == -EBADMSG && to.meta_size == packed);
+    free(to.meta);
+    free(copy);
+}
+
 static void check_metadata(struct input *in)
 {
     struct frame f = {.state = FRAME_READ};
-    f.meta_size = (uint32_t)(in->left < FRAMEBUS_META_MAX ? in->left : FRAMEBUS_META_MAX);
+    f.meta_size = (uint32_t)(in->left < META_ROOM ? in->left : META_ROOM);
     f.meta = malloc(f.meta_size ? f.meta_size : 1);
     must(f.meta);
     take_bytes(in, f.meta, f.meta_size);
-    for (unsigned i = 0;; i++) {
-        uint32_t tag;
-        size_t size, again;
-        const uint8_t *block = framebus_frame_meta_at(&f.public, i, &tag, &size);
-        if (!block)
-            break;
+    const uint8_t *block;
+    uint32_t tag, blocks = 0;
+    size_t size, again, at = 0;
+    while ((block = framebus_frame_next_meta(&f.public, &at, &tag, &size))) {
         must(block >= f.meta && size <= f.meta_size && block + size <= f.meta + f.meta_size);
         must(framebus_frame_get_meta(&f.public, tag, 0, &again));
-        must(i <= FRAMEBUS_META_MAX / 8);
+        must(framebus_frame_meta_at(&f.public, blocks++, NULL, &again) == block && again == size);
+        must(blocks <= META_ROOM / 8);
     }
+    check_packed(&f);
     free(f.meta);
 }
 

@@ -3,9 +3,9 @@
  * of format. */
 #include "fuzz.h"
 
-#include "clock.h"
-#include "connection.h"
-#include "writer.h"
+#include "base/clock.h"
+#include "base/socket.h"
+#include "writer/writer.h"
 
 #include <errno.h>
 #include <sys/socket.h>
@@ -37,7 +37,7 @@ static void change_format(uint8_t width)
     must(!framebus_writer_set_format(writer, &format));
 }
 
-/* Hears all that the writer answered, as connection_receive() does. The page, if one came, is written to. */
+/* Hears all that the writer answered, as socket_receive() does. The page, if one came, is written to. */
 static void hear(int fd, struct layout_reader **page)
 {
     static union message m;
@@ -45,11 +45,11 @@ static void hear(int fd, struct layout_reader **page)
     do {
         int fds[MESSAGE_FDS_MAX];
         unsigned count = 0;
-        type = connection_receive(fd, &m, fds, &count);
+        type = socket_receive(fd, &m, fds, &count);
         must(type >= 0 || type == -EAGAIN || type == -ECONNRESET);
         if (type == MESSAGE_POOL && count == 2) {
-            page_finish(*page);
-            must(!page_attach((void **)page, fds[1]));
+            reader_page_finish(*page);
+            must(!reader_page_attach((void **)page, fds[1]));
             count = 1;
         }
         for (unsigned i = 0; i < count; i++)
@@ -90,8 +90,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct layout_reader *page = NULL;
     if (!writer)
         open_writer();
-    memset(writer->talk, 0, sizeof writer->talk); /* a new second */
-    int fd = connection_open(writer->place.path, NEVER);
+    memset(writer->door.users, 0, sizeof writer->door.users); /* a new second */
+    int fd = socket_open(writer->config.path.socket, NEVER);
     must(fd >= 0);
     for (int step = 0; in.left && step < 64; step++) {
         uint8_t what = take_byte(&in);
@@ -114,19 +114,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                 take_bytes(&in, (uint8_t *)page + take_byte(&in) % 64, 1 + (what >> 4));
             break;
         default:
-            say(fd, (enum message_type)(what % 10), &in);
+            say(fd, (enum message_type)(what % MESSAGE_TYPES), &in);
             break;
         }
         must(!framebus_writer_dispatch(writer));
         hear(fd, &page);
     }
     close(fd);
-    page_finish(page);
+    reader_page_finish(page);
     struct framebus_bus_info *info;
     must(!framebus_writer_dispatch(writer));
     must(!framebus_writer_dispatch(writer)); /* one more look: a hang-up comes behind what was said */
     must(!framebus_writer_get_info(writer, &info));
-    must(info->readers == 0 && info->lent == 0 && writer->peer_count == 0 && writer->quotas == 0);
+    must(info->readers == 0 && info->lent == 0 && writer->server.peer_count == 0 &&
+         writer->server.quotas == 0);
     framebus_info_free(info, 1);
     fuzz_look_for_fds();
     return 0;

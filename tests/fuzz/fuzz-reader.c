@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A reader and a writer that lies. In fuzz-answer the writer may say anything, with any fds and any
+ * A reader and a hostile writer. In fuzz-answer the writer may say anything, with any fds and any
  * header; in fuzz-index (FUZZ_INDEX) it has been accepted as honest and then changes whatever it likes
  * in the memory that both see.
  */
 #include "fuzz.h"
 
-#include "connection.h"
-#include "header.h"
-#include "reader.h"
-#include "semaphore.h"
+#include "base/bell.h"
+#include "base/socket.h"
+#include "reader/reader.h"
+#include "shared/pool_header.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -56,11 +56,11 @@ static void make_parts(void)
     must(!framebus_reader_open(&fake.reader, "bus", &options));
     open_door();
     fake.nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
-    must(!bell_create(&fake.event, &fake.bell) && !page_create(&fake.page, &fake.page_fd));
+    must(!bell_create(&fake.event, &fake.bell) && !reader_page_create(&fake.page, &fake.page_fd));
     must(!framebus_format_init(&format, framebus_format_by_name("NV12")->fourcc, 64, 32));
     format.caps = "video/x-raw";
     uint64_t page = region_page(0);
-    must(!header_plan(&fake.plan, &format, format.size, SLOTS, 4, page, "/bus"));
+    must(!pool_header_plan(&fake.plan, &format, format.size, FRAMEBUS_META_DEFAULT, SLOTS, 4, page, "/bus"));
     fake.plan.region_size = (fake.plan.region_size + page - 1) / page * page;
     fake.plan.cookie = 1;
     const struct region_wish wish = {.size = fake.plan.region_size, .group = (gid_t)-1, .identity = "/bus"};
@@ -84,7 +84,7 @@ static void reset_pool(void)
 
 static void publish(const struct layout_record *record)
 {
-    int slot = slots_take(&fake.slots);
+    int slot = slots_acquire(&fake.slots);
     must(slot >= 0);
     slots_publish(&fake.slots, (uint32_t)slot, record);
     slots_release(&fake.slots, (uint32_t)slot);
@@ -216,14 +216,11 @@ static void look_at(struct framebus_frame *f)
                        framebus_format_row_bytes(f->format, i));
     }
     must(f->crop.width <= f->format->width && f->crop.height <= f->format->height);
-    for (unsigned i = 0;; i++) {
-        uint32_t tag;
-        size_t size;
-        const void *block = framebus_frame_meta_at(f, i, &tag, &size);
-        if (!block)
-            break;
+    const void *block;
+    uint32_t tag;
+    size_t size, at = 0;
+    while ((block = framebus_frame_next_meta(f, &at, &tag, &size)))
         inside(block, size);
-    }
 }
 
 static void release(unsigned i)

@@ -6,12 +6,15 @@ source      framebus test: source('cam0', '--size', '320x240')
 launch      gst-launch-1.0
 relay       an RTSP client that puts what it receives on a bus of its own
 ask         one request by hand; returns the status line
+
+Without the elements and programs that they take the test is skipped.
 """
 import json
 import re
 import socket
 import subprocess
 
+import needs
 import pytest
 
 STRICT = {'G_DEBUG': 'fatal-criticals', 'GST_DEBUG_NO_COLOR': '1'}
@@ -40,7 +43,10 @@ def readers(framebus):
 
 @pytest.fixture
 def launch(spawn):
-    return lambda words, **env: spawn('gst-launch-1.0', '-m', *words.split(), env={**STRICT, **env})
+    def start(words, **env):
+        needs.elements(*needs.elements_of(words))
+        return spawn('gst-launch-1.0', '-m', *words.split(), env={**STRICT, **env})
+    return start
 
 
 @pytest.fixture
@@ -64,7 +70,14 @@ class Gateway:
 
 
 @pytest.fixture
-def gateway(spawn, build_dir):
+def equipment():
+    """What the gateway and its clients here take at least."""
+    needs.programs('ffmpeg', 'ffprobe')
+    needs.elements('rtpbin', 'udpsrc', 'multiudpsink', 'x264enc', 'rtph264pay', 'jpegenc', 'rtpjpegpay')
+
+
+@pytest.fixture
+def gateway(spawn, build_dir, equipment):
     def start(*argv, env=None):
         return Gateway(spawn(build_dir / 'gateway' / 'framebus-rtsp', '--port', '0', *argv,
                              env={**STRICT, **(env or {})}, cwd='/'))

@@ -160,7 +160,7 @@ def test_jpeg_that_rtp_cannot_send_is_503_at_once_and_said(gateway, launch, ask,
 def test_a_bus_on_which_nothing_comes_is_503_before_long(gateway, spawn, ask, build_dir):
     pytest.importorskip('numpy')
     writer = spawn(sys.executable, '-c', SILENT, env={'FRAMEBUS_LIBRARY': str(build_dir / 'lib' / 'libframebus.so.0'),
-                                                      'PYTHONPATH': str(ROOT / 'lib' / 'python')})
+                                                      'PYTHONPATH': str(ROOT / 'python')})
     writer.until(lambda: 'ready' in writer.out(), SECONDS)
     g = gateway()
     began = time.monotonic()

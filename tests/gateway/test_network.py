@@ -5,16 +5,17 @@ import os
 
 import documents
 import hosts
+import needs
 import pytest
 from conftest import FFMPEG, SECONDS, STRICT
 
-PAGE = 'docs/rtsp.md'
+PAGE = 'docs/using/rtsp.md'
 COMMANDS = documents.commands(PAGE)
 HERE, THERE = '10.73.0.1', '10.73.0.2'
 
 
 @pytest.fixture
-def inside(spawn):
+def inside(spawn, equipment):
     """What to put before a command so that it runs on this host or on the other one."""
     return [host.inside for host in hosts.connect(spawn, HERE, THERE)]
 
@@ -25,6 +26,7 @@ def test_another_host_watches_a_bus(inside, spawn, source, build_dir, framebus, 
     source('cam0', '--size', '640x480')
     server = spawn(*here, build_dir / 'gateway' / 'framebus-rtsp', '--address', HERE)
     server.until(lambda: f'rtsp://{HERE}:8554/NAME' in server.out(), SECONDS, 'its address')
+    needs.elements('rtspsrc', 'decodebin', 'avdec_h264')
     client = spawn(*there, 'gst-launch-1.0', *f'rtspsrc location=rtsp://{HERE}:8554/cam0 protocols={protocol} latency=100 '
                    '! decodebin ! framebussink bus=far'.split(), env=STRICT)
     found = framebus('check', '--json', '--wait', f'{SECONDS}s', '--test', '--for', '2s', 'far')
@@ -51,6 +53,7 @@ def test_the_commands_of_the_document(inside, spawn, source, build_dir, monkeypa
     monkeypatch.setenv('PATH', f'{build_dir / "gateway"}:{os.environ["PATH"]}')
     source('cam0', '--size', '320x240')
     *servers, player = COMMANDS
+    needs.programs(player.split()[0])
     for line in servers:
         server = spawn(*here, 'bash', '-c', f'exec {line}')
         server.until(lambda: '/NAME' in server.out(), SECONDS, 'its address')

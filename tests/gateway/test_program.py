@@ -24,11 +24,11 @@ def program(build_dir, bus_dir):
     (['--bitrate', '0'], "--bitrate '0' is not a whole number from 1 to"),
     (['--bitrate', '2M'], "--bitrate '2M'"),
     (['--encoder', 'vp8'], "--encoder 'vp8' is not known; 'framebus-rtsp --list-encoders'"),
-    (['--address', ''], '--address needs an address'),
-    (['--fast'], '--fast is no option'),
+    (['--address', ''], "--address '' is not an address"),
+    (['--fast'], 'there is no option --fast'),
     (['-x'], 'there is no option -x'),
-    (['cam 0'], "'cam 0' is no name of a bus"),
-    (['/run/cameras/'], "'/run/cameras/' is no name of a bus"),
+    (['cam 0'], "'cam 0' is not the name of a bus"),
+    (['/run/cameras/'], "'/run/cameras/' is not the name of a bus"),
     (['cam0', '/run/cam0'], "two of the buses would be called 'cam0'"),
 ])
 def test_wrong_arguments(program, argv, complaint):
@@ -39,11 +39,11 @@ def test_wrong_arguments(program, argv, complaint):
 
 
 def test_help_and_version(program):
-    assert program('--help').stdout.startswith(b'Usage: framebus-rtsp [OPTION...] [BUS...]\n')
+    assert program('--help').stdout.startswith(b'Usage: framebus-rtsp [OPTION]... [BUS]...\n')
     assert re.fullmatch(rb'framebus-rtsp \d+\.\d+\.\d+\n', program('--version').stdout)
 
 
-def test_encoders_are_listed(program):
+def test_encoders_are_listed(program, equipment):
     listed = program('--list-encoders').stdout.decode()
     assert re.search(r'^x264 +works$', listed, re.MULTILINE)
     assert re.search(r'^jpeg +works$', listed, re.MULTILINE)
@@ -100,14 +100,7 @@ def test_a_signal_ends_it_with_clients(gateway, source, spawn, readers, wait_for
     wait_for(lambda: readers('cam0') == [], SECONDS)
 
 
-def test_the_man_page_has_the_options_of_the_help(program):
-    page = (ROOT / 'gateway' / 'framebus-rtsp.1.scd').read_text()
-    terms = set(re.findall(r'--[a-z-]+', ' '.join(line for line in page.splitlines() if line.startswith('*-'))))
-    told = set(re.findall(r'^ +(?:-., )?(--[a-z-]+)', program('--help').stdout.decode(), re.MULTILINE))
-    assert terms == told
-
-
-def test_the_shell_completes_options_encoders_and_buses(build_dir, source, monkeypatch):
+def test_the_shell_completes_options_encoders_and_buses(build_dir, source, monkeypatch, equipment):
     monkeypatch.setenv('PATH', f'{build_dir / "gateway"}:{build_dir / "tools"}:{os.environ["PATH"]}')
     source('front-door')
     script = f'source {ROOT / "gateway" / "completions" / "framebus-rtsp.bash"}; COMP_WORDS=("$@"); ' \

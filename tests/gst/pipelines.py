@@ -4,9 +4,6 @@ import ctypes
 import os
 import pathlib
 import re
-import subprocess
-
-import pytest
 
 # Every frame arrives, none before there is somebody to see it.
 SURE = 'lossless=true lossless-timeout=20000000000 wait-for-connection=true'
@@ -60,15 +57,3 @@ def stats_of(process, element='framebussink'):
     found = messages_of(process, f'{element}-stats')
     assert found, f'{process} has posted no statistics of {element}: {process.out()}'
     return found[-1]
-
-
-def elements_of(description):
-    """The names of the elements in a pipeline's description."""
-    return [word for word in description.replace('!', ' ').split() if '=' not in word and '/' not in word]
-
-
-def need(*elements):
-    """Skips the test where one of these elements is missing."""
-    for element in elements:
-        if subprocess.run(['gst-inspect-1.0', '--exists', '--atleast-version=0.1', element]).returncode:
-            pytest.skip(f'no {element} here')

@@ -1,79 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* The elements between an application's appsrc and appsink, and what it can do to pipelines that run. */
-#include "tap.h"
+#include "fixture.h"
 
 #include <gst/app/gstappsink.h>
 #include <gst/app/gstappsrc.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #define CAPS  "video/x-raw, format=(string)GRAY8, width=(int)64, height=(int)32, framerate=(fraction)50/1"
 #define BYTES (64 * 32)
 
-/* Whoever does not pull loses the oldest. */
+/* Loses the oldest sample when nobody pulls. */
 #define KEEPER "appsink name=out sync=false max-buffers=4 drop=true"
-
-static char directory[] = "/tmp/fb-appl-XXXXXX";
-
-static void setup(void)
-{
-    strcpy(directory + strlen(directory) - 6, "XXXXXX");
-    fail_unless(mkdtemp(directory) != NULL);
-    g_setenv("FRAMEBUS_DIR", directory, TRUE);
-}
-
-/* Nothing may be left in the runtime directory but the lock. */
-static void teardown(void)
-{
-    g_autofree char *lock = g_build_filename(directory, ".b.lock", NULL);
-
-    unlink(lock);
-    fail_unless_equals_int(rmdir(directory), 0);
-}
-
-static GstElement *play(const char *description)
-{
-    GError *error = NULL;
-    GstElement *pipeline = gst_parse_launch(description, &error);
-
-    fail_unless(error == NULL, "%s: %s", description, error ? error->message : "");
-    fail_if(gst_element_set_state(pipeline, GST_STATE_PLAYING) == GST_STATE_CHANGE_FAILURE);
-    return pipeline;
-}
-
-static void end(GstElement *pipeline)
-{
-    fail_if(gst_element_set_state(pipeline, GST_STATE_NULL) == GST_STATE_CHANGE_FAILURE);
-    gst_object_unref(pipeline);
-}
-
-static GstElement *child(GstElement *pipeline, const char *name)
-{
-    GstElement *element = gst_bin_get_by_name(GST_BIN(pipeline), name);
-
-    fail_unless(element != NULL);
-    gst_object_unref(element); /* the pipeline keeps it */
-    return element;
-}
-
-static guint64 stat_of(GstElement *element, const char *name)
-{
-    GstStructure *stats;
-    guint64 value = 0;
-
-    g_object_get(element, "stats", &stats, NULL);
-    fail_unless(gst_structure_get_uint64(stats, name, &value), "no %s in the statistics", name);
-    gst_structure_free(stats);
-    return value;
-}
-
-static void wait_for_stat(GstElement *element, const char *name, guint64 least)
-{
-    for (guint i = 0; i < 1000 && stat_of(element, name) < least; i++)
-        g_usleep(10000);
-    fail_unless(stat_of(element, name) >= least, "%s is %" G_GUINT64_FORMAT ", not %" G_GUINT64_FORMAT, name,
-                stat_of(element, name), least);
-}
 
 static GstSample *pull(GstElement *sink)
 {
@@ -98,9 +35,10 @@ static guint sum_of(GstSample *sample)
 
 GST_START_TEST(what_an_application_pushes_is_copied_once)
 {
-    GstElement *writer = play("appsrc name=in format=time is-live=true caps=\"" CAPS "\" ! "
-                              "framebussink name=s bus=b lossless=true wait-for-connection=true");
-    GstElement *reader = play("framebussrc name=r bus=b delivery=lossless ! appsink name=out sync=false");
+    GstElement *writer = pipeline_play("appsrc name=in format=time is-live=true caps=\"" CAPS "\" ! "
+                                       "framebussink name=s bus=b lossless=true wait-for-connection=true");
+    GstElement *reader =
+        pipeline_play("framebussrc name=r bus=b delivery=lossless ! appsink name=out sync=false");
 
     for (guint8 i = 0; i < 20; i++) {
         GstBuffer *buffer = gst_buffer_new_allocate(NULL, BYTES, NULL);
@@ -124,19 +62,20 @@ GST_START_TEST(what_an_application_pushes_is_copied_once)
     fail_unless_equals_uint64(stat_of(child(writer, "s"), "copied"), 20);
     fail_unless_equals_uint64(stat_of(child(writer, "s"), "zero-copy"), 0);
     fail_unless_equals_uint64(stat_of(child(reader, "r"), "copied"), 0);
-    end(reader);
-    end(writer);
+    pipeline_end(reader);
+    pipeline_end(writer);
 }
 GST_END_TEST
 
 /* As webrtcbin and the like do. With a quota that is far too small (0) and one that is enough (1). */
 GST_START_TEST(samples_that_are_kept_stall_nothing)
 {
-    GstElement *writer = play("videotestsrc pattern=snow ! " CAPS " ! framebussink name=s bus=b history=60 "
-                              "max-slots=256 wait-for-connection=true");
-    GstElement *keeper = play(__i__ ? "framebussrc name=r bus=b hold=40 ! " KEEPER
-                                    : "framebussrc name=r bus=b hold=2 ! " KEEPER);
-    GstElement *other = play("framebussrc name=r bus=b ! fakesink");
+    GstElement *writer =
+        pipeline_play("videotestsrc pattern=snow ! " CAPS " ! framebussink name=s bus=b history=60 "
+                      "max-slots=256 wait-for-connection=true");
+    GstElement *keeper = pipeline_play(__i__ ? "framebussrc name=r bus=b hold=40 ! " KEEPER
+                                             : "framebussrc name=r bus=b hold=2 ! " KEEPER);
+    GstElement *other = pipeline_play("framebussrc name=r bus=b ! fakesink");
     GstSample *samples[30];
     guint sums[30];
 
@@ -155,9 +94,9 @@ GST_START_TEST(samples_that_are_kept_stall_nothing)
     }
     fail_unless_equals_uint64(stat_of(child(writer, "s"), "copied"), 0);
     fail_unless_equals_uint64(stat_of(child(other, "r"), "missed"), 0);
-    end(other);
-    end(keeper);
-    end(writer);
+    pipeline_end(other);
+    pipeline_end(keeper);
+    pipeline_end(writer);
     /* Neither a hundred later frames nor the end of everybody has touched them. */
     for (guint i = 0; i < G_N_ELEMENTS(samples); i++) {
         fail_unless_equals_int(sum_of(samples[i]), sums[i]);
@@ -194,34 +133,28 @@ static void count_notify(GObject *object G_GNUC_UNUSED, GParamSpec *pspec G_GNUC
 
 GST_START_TEST(comings_and_goings_are_told_on_the_bus)
 {
-    GstElement *writer = play("videotestsrc ! " CAPS " ! framebussink name=s bus=b");
+    GstElement *writer = pipeline_play("videotestsrc ! " CAPS " ! framebussink name=s bus=b");
     GstElement *readers[2];
     gint notified = 0;
 
     g_signal_connect(child(writer, "s"), "notify::num-readers", G_CALLBACK(count_notify), &notified);
     for (guint i = 0; i < G_N_ELEMENTS(readers); i++) {
-        readers[i] = play("framebussrc bus=b ! fakesink");
+        readers[i] = pipeline_play("framebussrc bus=b ! fakesink");
         expect_message(writer, "framebus-reader-added", i + 1);
     }
-    end(readers[0]);
+    pipeline_end(readers[0]);
     expect_message(writer, "framebus-reader-removed", 1);
-    end(readers[1]);
+    pipeline_end(readers[1]);
     expect_message(writer, "framebus-reader-removed", 0);
-    end(writer); /* and its thread: the last notification comes after the message */
+    pipeline_end(writer); /* and its thread: the last notification comes after the message */
     fail_unless_equals_int(notified, 4);
 }
 GST_END_TEST
 
-static void set_state(GstElement *pipeline, GstState state)
-{
-    fail_if(gst_element_set_state(pipeline, state) == GST_STATE_CHANGE_FAILURE);
-    fail_if(gst_element_get_state(pipeline, NULL, NULL, 10 * GST_SECOND) == GST_STATE_CHANGE_FAILURE);
-}
-
 GST_START_TEST(a_reader_that_is_flushed_or_paused_goes_on)
 {
-    GstElement *writer = play("videotestsrc ! " CAPS " ! framebussink bus=b");
-    GstElement *reader = play("framebussrc name=r bus=b ! queue ! fakesink");
+    GstElement *writer = pipeline_play("videotestsrc ! " CAPS " ! framebussink bus=b");
+    GstElement *reader = pipeline_play("framebussrc name=r bus=b ! queue ! fakesink");
     GstElement *source = child(reader, "r");
 
     wait_for_stat(source, "delivered", 3);
@@ -231,17 +164,83 @@ GST_START_TEST(a_reader_that_is_flushed_or_paused_goes_on)
         fail_unless(gst_element_send_event(source, gst_event_new_flush_start()));
         fail_unless(gst_element_send_event(source, gst_event_new_flush_stop(i % 2)));
         wait_for_stat(source, "delivered", before + 3);
-        set_state(reader, GST_STATE_PAUSED);
-        set_state(reader, GST_STATE_PLAYING);
+        pipeline_set_state(reader, GST_STATE_PAUSED);
+        pipeline_set_state(reader, GST_STATE_PLAYING);
         wait_for_stat(source, "delivered", before + 6);
     }
     for (guint i = 0; i < 5; i++) {
-        set_state(reader, GST_STATE_READY);
-        set_state(reader, GST_STATE_PLAYING);
+        pipeline_set_state(reader, GST_STATE_READY);
+        pipeline_set_state(reader, GST_STATE_PLAYING);
         wait_for_stat(source, "delivered", 3);
     }
-    end(reader);
-    end(writer);
+    pipeline_end(reader);
+    pipeline_end(writer);
+}
+GST_END_TEST
+
+/* The streaming thread may not go on waiting for a frame then. With a flush alone (0), and with the end
+ * before it (1). */
+GST_START_TEST(a_reader_without_a_writer_is_stopped_right_after_a_pause)
+{
+    GstElement *reader = pipeline_play("framebussrc name=r bus=b ! fakesink async=false");
+    GstElement *source = child(reader, "r");
+
+    for (guint i = 0; i < 10000; i++) {
+        pipeline_set_state(reader, GST_STATE_PAUSED);
+        pipeline_set_state(reader, GST_STATE_PLAYING);
+        if (__i__)
+            fail_unless(gst_element_send_event(source, gst_event_new_eos()));
+        fail_unless(gst_element_send_event(source, gst_event_new_flush_start()));
+        fail_unless(gst_element_send_event(source, gst_event_new_flush_stop(TRUE)));
+    }
+    pipeline_end(reader);
+}
+GST_END_TEST
+
+static gpointer play(gpointer pipeline)
+{
+    gst_element_set_state(pipeline, GST_STATE_PLAYING);
+    return NULL;
+}
+
+static void push_plain(GstElement *pipeline, guint count)
+{
+    for (guint i = 0; i < count; i++)
+        fail_unless_equals_int(gst_app_src_push_buffer(GST_APP_SRC(child(pipeline, "in")),
+                                                       gst_buffer_new_allocate(NULL, BYTES, NULL)),
+                               GST_FLOW_OK);
+}
+
+/* A reader that is to get every frame and takes none holds the frames up, not the application. */
+GST_START_TEST(a_pause_ends_though_a_lossless_reader_waits)
+{
+    GstElement *writer =
+        pipeline_play("appsrc name=in format=time caps=\"" CAPS "\" ! framebussink name=s bus=b "
+                      "sync=false lossless=true lossless-timeout=-1 wait-for-connection=true history=4");
+    const struct framebus_reader_options lossless = {.delivery = FRAMEBUS_DELIVERY_LOSSLESS};
+    struct framebus_reader *reader = NULL;
+    struct framebus_frame *frame;
+    GThread *thread;
+
+    for (guint i = 0; i < 1000 && framebus_reader_open(&reader, "b", &lossless) < 0; i++)
+        g_usleep(10000);
+    push_plain(writer, 4);
+    wait_for_stat(child(writer, "s"), "published", 4);
+    g_object_set(child(writer, "s"), "wait-for-connection", FALSE, NULL);
+    gst_element_set_state(writer, GST_STATE_PAUSED);
+    push_plain(writer, 1);
+    fail_unless_equals_int(gst_element_get_state(writer, NULL, NULL, 10 * GST_SECOND),
+                           GST_STATE_CHANGE_SUCCESS);
+    thread = g_thread_new("plays", play, writer);
+    fail_unless_equals_int(gst_element_get_state(writer, NULL, NULL, 10 * GST_SECOND),
+                           GST_STATE_CHANGE_SUCCESS);
+    for (guint i = 0; i < 5; i++) {
+        fail_unless_equals_int(framebus_reader_next(reader, &frame, 10 * GST_SECOND), 0);
+        framebus_reader_release(reader, frame);
+    }
+    g_thread_join(thread);
+    framebus_reader_close(reader);
+    pipeline_end(writer);
 }
 GST_END_TEST
 
@@ -249,9 +248,9 @@ GST_END_TEST
 /* One that the elements know nothing about. */
 GST_START_TEST(metas_that_can_be_serialised_travel)
 {
-    GstElement *writer = play("appsrc name=in format=time is-live=true caps=\"" CAPS "\" ! "
-                              "framebussink bus=b wait-for-connection=true");
-    GstElement *reader = play("framebussrc bus=b ! appsink name=out sync=false");
+    GstElement *writer = pipeline_play("appsrc name=in format=time is-live=true caps=\"" CAPS "\" ! "
+                                       "framebussink bus=b wait-for-connection=true");
+    GstElement *reader = pipeline_play("framebussrc bus=b ! appsink name=out sync=false");
     GstBuffer *buffer = gst_buffer_new_allocate(NULL, BYTES, NULL);
     GstCustomMeta *meta;
     GstSample *sample;
@@ -268,8 +267,81 @@ GST_START_TEST(metas_that_can_be_serialised_travel)
     fail_unless(gst_structure_get_int(gst_custom_meta_get_structure(meta), "weight", &weight));
     fail_unless_equals_int(weight, 42);
     gst_sample_unref(sample);
-    end(reader);
-    end(writer);
+    pipeline_end(reader);
+    pipeline_end(writer);
+}
+GST_END_TEST
+#endif
+
+#if GST_CHECK_VERSION(1, 24, 0)
+/* What a writer may put into a block, after its length and the name of a meta. */
+static const struct {
+    const char *name;
+    guint8 body[64]; /* version and payload */
+    gsize size;
+    gboolean is_taken;
+} blocks[] = {
+    {"GstVideoCaptionMeta", {0, 3, 0, 0, 0, 0x94, 0x2c, 0xff}, 8, FALSE},
+    {"TestLabel", "\0TestLabel, a=(int)1;", 22, TRUE},
+    {"TestLabel", "\0TestLabel, a=[[[[[[[[[[[[[[", 29, FALSE},
+    {"TestLabel", "\0TestLabel, a=(int)1;", 21, FALSE},
+    {"GstReferenceTimestampMeta",
+     {0, 255, 255, 255, 255, 255, 255, 255, 255, 0, 0, 0, 0, 0, 0, 0, 0, 'a', '/', 'b', 0},
+     21,
+     FALSE},
+    {"GstAudioMeta", {0, 4, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 128, 187, 0, 0, 255, 255, 255, 255}, 21, FALSE},
+    {"GstVideoMeta", {0, 1, 0, 0, 0, 23, 0, 0, 0, 255, 255, 255, 0, 255, 255, 255, 0, 1}, 64, FALSE},
+    {"GstNoSuchMeta", {0, 1}, 2, FALSE},
+};
+
+static guint count_metas(GstBuffer *buffer)
+{
+    gpointer state = NULL;
+    guint count = 0;
+
+    while (gst_buffer_iterate_meta(buffer, &state))
+        count++;
+    return count;
+}
+
+/* The reader's process has used none of these metas yet, but has registered TestLabel. */
+GST_START_TEST(only_metas_that_can_do_no_harm_are_taken_from_a_writer)
+{
+    GByteArray *block = g_byte_array_new();
+    const guint32 name = strlen(blocks[__i__].name);
+    const guint32 lengths[] = {GUINT32_TO_LE(8 + name + 1 + blocks[__i__].size), GUINT32_TO_LE(name)};
+    struct framebus_format format;
+    struct framebus_writer *writer;
+    struct framebus_frame *frame;
+    GstElement *reader;
+    GstSample *sample;
+
+    g_byte_array_append(block, (const guint8 *)lengths, sizeof(lengths));
+    g_byte_array_append(block, (const guint8 *)blocks[__i__].name, name + 1);
+    g_byte_array_append(block, blocks[__i__].body, blocks[__i__].size);
+    gst_meta_register_custom_simple("TestLabel");
+
+    fail_unless_equals_int(framebus_format_init_opaque(&format, "a/b", 1000), 0);
+    fail_unless_equals_int(framebus_writer_open(&writer, "b", &format, NULL), 0);
+    fail_unless_equals_int(framebus_writer_begin(writer, &frame), 0);
+    fail_unless_equals_int(
+        framebus_frame_add_meta(frame, 'f' | 'b' << 8 | 'g' << 16 | 'm' << 24, block->data, block->len), 0);
+    fail_unless_equals_int(framebus_writer_publish(writer, frame), 0);
+    framebus_writer_release(writer, frame);
+
+    reader = pipeline_play("framebussrc bus=b ! appsink name=out sync=false");
+    for (guint i = 0; i < 1000 && framebus_writer_dispatch(writer) == 0; i++) {
+        sample = gst_app_sink_try_pull_sample(GST_APP_SINK(child(reader, "out")), 10 * GST_MSECOND);
+        if (sample)
+            break;
+    }
+    fail_unless(sample != NULL);
+    /* One is the capture time's. */
+    fail_unless_equals_int(count_metas(gst_sample_get_buffer(sample)), 1 + blocks[__i__].is_taken);
+    gst_sample_unref(sample);
+    g_byte_array_unref(block);
+    pipeline_end(reader);
+    framebus_writer_close(writer);
 }
 GST_END_TEST
 #endif
@@ -281,13 +353,17 @@ static Suite *application_suite(void)
 
     suite_add_tcase(suite, tests);
     tcase_set_timeout(tests, 60);
-    tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_add_checked_fixture(tests, directory_setup, directory_teardown);
     tcase_add_test(tests, what_an_application_pushes_is_copied_once);
     tcase_add_loop_test(tests, samples_that_are_kept_stall_nothing, 0, 2);
+    tcase_add_test(tests, a_pause_ends_though_a_lossless_reader_waits);
     tcase_add_test(tests, comings_and_goings_are_told_on_the_bus);
     tcase_add_test(tests, a_reader_that_is_flushed_or_paused_goes_on);
+    tcase_add_loop_test(tests, a_reader_without_a_writer_is_stopped_right_after_a_pause, 0, 2);
 #if GST_CHECK_VERSION(1, 24, 0)
     tcase_add_test(tests, metas_that_can_be_serialised_travel);
+    tcase_add_loop_test(tests, only_metas_that_can_do_no_harm_are_taken_from_a_writer, 0,
+                        G_N_ELEMENTS(blocks));
 #endif
     return suite;
 }

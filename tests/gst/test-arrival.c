@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Timestamps and latency of frames that arrive. */
-#include "arrival.h"
-#include "tap.h"
-#include "timebase.h"
+#include "fixture.h"
+#include "timing.h"
 
 #define FRAME (20 * GST_MSECOND)
 
@@ -70,6 +69,21 @@ GST_START_TEST(capture_time_becomes_running_time)
 
     fail_unless_equals_uint64(arrive(capture, GST_MSECOND, NULL), capture - offset);
     fail_unless_equals_uint64(arrive(capture + 1000, GST_MSECOND, NULL), capture - offset + 1000);
+}
+GST_END_TEST
+
+GST_START_TEST(a_clock_that_is_calibrated_is_asked)
+{
+    GstClock *clock = g_object_new(GST_TYPE_SYSTEM_CLOCK, NULL);
+    gint64 now;
+
+    gst_clock_set_calibration(clock, 0, 3600 * GST_SECOND, 1, 1);
+    gst_element_set_clock(element, clock);
+    gst_element_set_base_time(element, gst_clock_get_time(clock));
+    now = monotonic_now();
+    fail_unless(timebase_offset(&timebase, element, &offset));
+    fail_unless(ABS(offset - now) < 10 * GST_SECOND);
+    gst_object_unref(clock);
 }
 GST_END_TEST
 
@@ -168,6 +182,7 @@ static Suite *arrival_suite(void)
     suite_add_tcase(suite, tests);
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, capture_time_becomes_running_time);
+    tcase_add_test(tests, a_clock_that_is_calibrated_is_asked);
     tcase_add_test(tests, time_never_goes_back);
     tcase_add_test(tests, impossible_times_are_now);
     tcase_add_test(tests, latency_is_the_age_and_a_frame);

@@ -1,11 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 #include "caps.h"
-#include "tap.h"
+#include "fixture.h"
 
 static const guint sizes[][2] = {
     {320, 240}, {1920, 1080}, {321, 241}, {1, 1},     {2, 2},    {3, 5},
     {7, 4},     {17, 9},      {33, 2},    {641, 359}, {4095, 3},
 };
+
+/* GStreamer has this format since 1.28, and rounds its rows up to an even number. Frames of a plain program
+ * then need GstVideoMeta or a copy, like any layout that is not GStreamer's default. */
+static gboolean is_laid_out_otherwise(const char *name, guint height)
+{
+    return strcmp(name, "NV16_10LE40") == 0 && height % 2;
+}
 
 GST_START_TEST(default_layout_is_gstreamers)
 {
@@ -23,7 +30,12 @@ GST_START_TEST(default_layout_is_gstreamers)
             GstVideoInfo info;
 
             fail_unless(gst_video_info_set_format(&info, video, sizes[k][0], sizes[k][1]));
+            format_from_info(&format, &info, "");
+            fail_unless_equals_int(framebus_format_check(&format), 0);
             fail_unless_equals_int(framebus_format_init(&format, row->fourcc, sizes[k][0], sizes[k][1]), 0);
+            fail_unless_equals_int(framebus_format_check(&format), 0);
+            if (is_laid_out_otherwise(row->name, sizes[k][1]))
+                continue;
             fail_unless(
                 format_has_layout(&format, GST_VIDEO_INFO_N_PLANES(&info), info.offset, info.stride) &&
                     format.size == GST_VIDEO_INFO_SIZE(&info),
@@ -33,7 +45,6 @@ GST_START_TEST(default_layout_is_gstreamers)
                 row->name, sizes[k][0], sizes[k][1], format.size, GST_VIDEO_INFO_SIZE(&info),
                 format.stride[0], format.stride[1], info.stride[0], info.stride[1], format.offset[1],
                 info.offset[1]);
-            fail_unless_equals_int(framebus_format_check(&format), 0);
         }
     }
     fail_unless(known >= 40, "only %u formats have a name that GStreamer knows", known);
@@ -69,7 +80,7 @@ GST_START_TEST(caps_of_a_picture_survive)
 }
 GST_END_TEST
 
-GST_START_TEST(colour_is_told_to_who_reads_no_caps)
+GST_START_TEST(colour_is_described_without_caps_too)
 {
     GstCaps *caps = gst_caps_from_string(pictures[2]);
     struct framebus_format format;
@@ -114,10 +125,14 @@ GST_START_TEST(caps_of_a_plain_program_come_from_its_description)
 GST_END_TEST
 
 /* The described picture is what is in memory; caps text that says otherwise is not believed. */
-static const char *const lies[] = {
+static const char *const contradictions[] = {
     "video/x-raw, format=(string)NV12, width=(int)6400, height=(int)480, framerate=(fraction)30/1",
     "video/x-raw, format=(string)I420, width=(int)640, height=(int)480, framerate=(fraction)30/1",
     "video/x-raw, format=(string)NV12, width=(int)[1, 640], height=(int)480",
+    "video/x-raw(memory:GLMemory), format=(string)NV12, width=(int)640, height=(int)480, "
+    "framerate=(fraction)30/1",
+    "video/x-raw(memory:DMABuf), format=(string)NV12, width=(int)640, height=(int)480, "
+    "framerate=(fraction)30/1",
     "image/jpeg",
     "ANY",
     "EMPTY",
@@ -133,17 +148,23 @@ GST_START_TEST(caps_text_that_contradicts_the_picture_is_not_believed)
     GstCaps *caps;
 
     fail_unless_equals_int(framebus_format_init(&format, row->fourcc, 640, 480), 0);
-    format.caps = lies[__i__];
+    format.caps = contradictions[__i__];
     caps = caps_from_format(&format, &info, &why);
     fail_unless(caps != NULL, "%s", why);
     fail_unless_equals_int(GST_VIDEO_INFO_FORMAT(&info), GST_VIDEO_FORMAT_NV12);
     fail_unless_equals_int(GST_VIDEO_INFO_WIDTH(&info), 640);
+    fail_unless(
+        gst_caps_features_is_equal(gst_caps_get_features(caps, 0), GST_CAPS_FEATURES_MEMORY_SYSTEM_MEMORY));
     gst_caps_unref(caps);
 }
 GST_END_TEST
 
-static const char *const nonsense[] = {"", "ANY", "EMPTY", "no caps at all !!",
-                                       "video/x-h264, width=(int)[1, 9]"};
+static const char *const nonsense[] = {"",
+                                       "ANY",
+                                       "EMPTY",
+                                       "no caps at all !!",
+                                       "video/x-h264, width=(int)[1, 9]",
+                                       "video/x-raw(memory:GLMemory), format=(string)v210"};
 
 GST_START_TEST(payloads_need_caps_that_make_sense)
 {
@@ -225,9 +246,10 @@ static Suite *caps_suite(void)
     suite_add_tcase(suite, tests);
     tcase_add_test(tests, default_layout_is_gstreamers);
     tcase_add_loop_test(tests, caps_of_a_picture_survive, 0, G_N_ELEMENTS(pictures));
-    tcase_add_test(tests, colour_is_told_to_who_reads_no_caps);
+    tcase_add_test(tests, colour_is_described_without_caps_too);
     tcase_add_test(tests, caps_of_a_plain_program_come_from_its_description);
-    tcase_add_loop_test(tests, caps_text_that_contradicts_the_picture_is_not_believed, 0, G_N_ELEMENTS(lies));
+    tcase_add_loop_test(tests, caps_text_that_contradicts_the_picture_is_not_believed, 0,
+                        G_N_ELEMENTS(contradictions));
     tcase_add_loop_test(tests, payloads_need_caps_that_make_sense, 0, G_N_ELEMENTS(nonsense));
     tcase_add_test(tests, payloads_keep_their_caps);
     tcase_add_test(tests, common_formats_come_first);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What a bus carries, sent as web browsers do: two webrtcbin in one process, without a network. */
-#include "tap.h"
+#include "fixture.h"
 
 #include <ifaddrs.h>
 #include <net/if.h>
@@ -10,28 +10,11 @@
 #define CAPS    "video/x-raw, format=(string)NV12, width=(int)160, height=(int)120, framerate=(fraction)30/1"
 #define PACKETS 30
 
-static char directory[] = "/tmp/fb-webr-XXXXXX";
-
 static gint arrived;
 
 struct call {
     GstElement *near, *far;
 };
-
-static void setup(void)
-{
-    strcpy(directory + strlen(directory) - 6, "XXXXXX");
-    fail_unless(mkdtemp(directory) != NULL);
-    g_setenv("FRAMEBUS_DIR", directory, TRUE);
-}
-
-static void teardown(void)
-{
-    g_autofree char *lock = g_build_filename(directory, ".b.lock", NULL);
-
-    unlink(lock);
-    fail_unless_equals_int(rmdir(directory), 0);
-}
 
 /* Each hands the description of the session that it has made to the other one. */
 static void exchange(GstPromise *promise, const char *name, GstElement *from, GstElement *to)
@@ -86,21 +69,12 @@ static void pad_added(GstElement *far G_GNUC_UNUSED, GstPad *pad, gpointer user 
         gst_pad_add_probe(pad, GST_PAD_PROBE_TYPE_BUFFER, count, NULL, NULL);
 }
 
-static GstElement *play(const char *description)
-{
-    GError *error = NULL;
-    GstElement *pipeline = gst_parse_launch(description, &error);
-
-    fail_unless(error == NULL, "%s: %s", description, error ? error->message : "");
-    return pipeline;
-}
-
 GST_START_TEST(a_bus_is_seen_by_a_web_browser)
 {
-    GstElement *writer = play("videotestsrc is-live=true ! " CAPS " ! framebussink bus=b");
-    GstElement *reader = play("framebussrc bus=b ! videoconvert ! vp8enc deadline=1 ! rtpvp8pay ! "
-                              "application/x-rtp, media=video, encoding-name=VP8, payload=96 ! "
-                              "webrtcbin name=near webrtcbin name=far");
+    GstElement *writer = pipeline_new("videotestsrc is-live=true ! " CAPS " ! framebussink bus=b");
+    GstElement *reader = pipeline_new("framebussrc bus=b ! videoconvert ! vp8enc deadline=1 ! rtpvp8pay ! "
+                                      "application/x-rtp, media=video, encoding-name=VP8, payload=96 ! "
+                                      "webrtcbin name=near webrtcbin name=far");
     struct call both = {gst_bin_get_by_name(GST_BIN(reader), "near"),
                         gst_bin_get_by_name(GST_BIN(reader), "far")};
 
@@ -168,7 +142,7 @@ static Suite *webrtc_suite(void)
     }
     suite_add_tcase(suite, tests);
     tcase_set_timeout(tests, 100);
-    tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_add_checked_fixture(tests, directory_setup, directory_teardown);
     tcase_add_test(tests, a_bus_is_seen_by_a_web_browser);
     return suite;
 }

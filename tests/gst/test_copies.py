@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Where frames are copied, and where not."""
 import pytest
-from pipelines import SURE, elements_of, frames_of, need, stats_of
+from pipelines import SURE, frames_of, stats_of
 
 RAW = 'video/x-raw,width=320,height=240,framerate=50/1'
 SOURCE = f'videotestsrc num-buffers=30 ! {RAW},format=I420'
@@ -31,7 +31,6 @@ COPIED = {
 
 @pytest.mark.parametrize('description', IN_PLACE.values(), ids=IN_PLACE)
 def test_upstream_writes_into_the_bus(launch, description):
-    need(*elements_of(description))
     process = launch(f'{description} ! framebussink bus=b sync=false')
     assert process.finish(60) == 0, process.report()
     stats = stats_of(process)
@@ -41,7 +40,6 @@ def test_upstream_writes_into_the_bus(launch, description):
 
 @pytest.mark.parametrize('description', COPIED.values(), ids=COPIED)
 def test_foreign_memory_is_copied(launch, description):
-    need(*elements_of(description))
     process = launch(f'{description} ! framebussink bus=b sync=false')
     assert process.finish(60) == 0, process.report()
     stats = stats_of(process)
@@ -50,11 +48,11 @@ def test_foreign_memory_is_copied(launch, description):
 
 
 def test_an_upstream_that_hoards_slots_goes_on_in_ordinary_memory(launch):
-    process = launch(f'{SOURCE} ! queue min-threshold-buffers=29 max-size-buffers=0 max-size-bytes=0 max-size-time=0 '
-                     '! framebussink bus=b sync=false')
+    process = launch(f'videotestsrc num-buffers=60 ! {RAW},format=NV12 ! queue min-threshold-buffers=59 '
+                     'max-size-buffers=0 max-size-bytes=0 max-size-time=0 ! framebussink bus=b sync=false')
     assert process.finish(30) == 0, process.report()
     stats = stats_of(process)
-    assert stats['published'] == 30
+    assert stats['published'] == 60
     assert stats['zero-copy'] > 4
     assert stats['copied'] > 4
 
@@ -103,11 +101,12 @@ def test_an_element_that_draws_in_place_behind_the_source(launch, sums):
 
 
 def test_a_layout_of_upstreams_own_reaches_every_reader(launch, sums):
-    """avdec_h264 pads the picture; who knows GstVideoMeta gets it in place, who does not a tidy copy."""
+    """The decoder pads the picture (avdec_h264 until 1.28). An element that knows GstVideoMeta gets it in place, any other
+    a copy without padding."""
     plain = sums('framebussrc bus=b delivery=lossless ! fakesink')
     converting = launch('framebussrc bus=b delivery=lossless ! videoconvert ! video/x-raw,format=RGB ! fakesink')
     encoded = 'videotestsrc num-buffers=20 ! video/x-raw,format=I420,width=330,height=250,framerate=50/1 ' \
-              '! x264enc tune=zerolatency threads=1 ! avdec_h264'
+              '! avenc_ffv1 ! avdec_ffv1'
     writer = launch(f'{encoded} ! framebussink bus=b {SURE}')
     alone = sums(f'{encoded} ! fakesink')
     for process in (writer, plain, converting, alone):

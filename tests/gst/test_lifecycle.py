@@ -106,6 +106,22 @@ def test_a_stopped_consumer_holds_nobody_up(launch, sums):
     assert readers[0].finish() == 0, readers[0].err()
 
 
+def test_a_program_that_was_stopped_and_goes_on_is_not_at_its_end(launch, sums):
+    """SIGCONT ends the sleep of whoever waits for a frame, and there is no frame."""
+    writer = launch(ENDLESS)
+    reader = sums('framebussrc bus=b ! fakesink')
+    reader.until(got(reader, 3), what='3 frames')
+    writer.send_signal(signal.SIGSTOP)
+    for _ in range(3):
+        time.sleep(0.1)
+        reader.send_signal(signal.SIGSTOP)
+        reader.send_signal(signal.SIGCONT)
+    time.sleep(0.1)
+    writer.send_signal(signal.SIGCONT)
+    reader.until(got(reader, 3, len(frames_of(reader))), what='3 more frames')
+    assert not reader.err()
+
+
 def test_a_consumer_joins_an_idle_bus(launch, sums):
     """The only frame was published long ago, and the next one is far away."""
     writer = launch('videotestsrc ! video/x-raw,format=NV12,width=320,height=240,framerate=1/1000 ! framebussink bus=b')

@@ -4,13 +4,25 @@ import grp
 import os
 import signal
 import stat
+import subprocess
 
+import needs
 import pytest
 
 from pipelines import frames_of, stats_of
 
 RAW = 'video/x-raw,format=NV12,width=320,height=240,framerate=50/1'
 DISCONT = 0x40
+
+
+@pytest.mark.parametrize('name', ('framebus', 'framebussink', 'framebussrc'))
+def test_the_plugin_takes_no_other(build_dir, tmp_path, name):
+    """It is loaded without a word where there is no OpenGL, no PipeWire, nor anything else."""
+    needs.programs('gst-inspect-1.0')
+    seen = subprocess.run(['gst-inspect-1.0', name], capture_output=True, text=True, env={
+        **os.environ, 'GST_PLUGIN_SYSTEM_PATH_1_0': str(tmp_path), 'GST_REGISTRY': str(tmp_path / 'registry'),
+        'GST_DEBUG': '2', 'G_DEBUG': 'fatal-warnings'})
+    assert (seen.returncode, seen.stderr) == (0, '')
 
 
 def test_access_mode_and_group(launch, sums, bus_dir):

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""The commands of docs/gstreamer.md and README.md, run as they stand there.
+"""The commands of docs/using/gstreamer.md and README.md, run as they stand there.
 
 One test a heading. Its commands are started one after the other in an empty directory; frames have to flow through
 each before the next is started. What names num-buffers ends by itself, the others are ended at the end; a command
 that serves a bus again takes the place of the one before. Differences from what is written:
 
-- without /dev/video0 a live videotestsrc stands in for v4l2src;
+- without /dev/video0 a live videotestsrc stands in for v4l2src, and `framebus test` for `framebus camera`;
 - windows open on a display of the test's own;
 - network ports and the sockets of other elements are ones that nobody else uses.
 """
@@ -18,11 +18,13 @@ import subprocess
 import sys
 
 import documents
+import needs
+import pipewire
 import pytest
 from pipelines import frames_of
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-PAGE = 'docs/gstreamer.md'
+PAGE = 'docs/using/gstreamer.md'
 DOCUMENT = (ROOT / PAGE).read_text()
 README = documents.commands('README.md', 'Use it')
 LANGUAGES = ('sh', 'python')
@@ -48,10 +50,6 @@ def rows(heading):
     return [[cell.strip() for cell in line.strip('| ').split(' | ')] for line in table.splitlines()[2:]]
 
 
-def elements_exist(*names):
-    return not any(subprocess.run(['gst-inspect-1.0', '--exists', name]).returncode for name in names)
-
-
 # ---- Running them ----------------------------------------------------------------------------------
 
 def free_port():
@@ -72,8 +70,12 @@ class Kitchen:
     def adapt(self, command):
         if not pathlib.Path('/dev/video0').exists():
             command = command.replace('v4l2src ! image/jpeg', 'videotestsrc is-live=true ! jpegenc ! image/jpeg')
-            command = command.replace('v4l2src', 'videotestsrc is-live=true')
+            command = command.replace('v4l2src', 'videotestsrc is-live=true').replace('framebus camera', 'framebus test')
         return command.replace('5004', self.port)
+
+    def need(self, commands):
+        for command in commands:
+            needs.elements(*needs.elements_of(self.adapt(command).partition('gst-launch-1.0 ')[2]))
 
     def info(self, bus):
         answer = subprocess.run([self.build_dir / 'tools' / 'framebus', 'info', '--json', bus], capture_output=True)
@@ -86,17 +88,17 @@ class Kitchen:
 
     def reads(self, process, bus):
         info = self.info(bus)
-        return info and any(reader['pid'] == process.pid and reader['taken'] >= FEW for reader in info.get('readers', []))
+        return info and any(reader['pid'] == process.pid and reader['taken'] >= FEW for reader in info.get('readers') or [])
 
     def start(self, command):
-        buses = re.findall(r'framebussink bus=([\w.-]+)', command)
+        buses = re.findall(r'(?:framebussink bus=|framebus camera )([\w.-]+)', command)
         for bus in buses:
             if bus in self.servers:
                 self.end(self.servers[bus])
         process = self.spawn('sh', '-c', f'exec env {self.adapt(command)}', env=self.env, cwd=self.directory)
         self.running.append((command, process))
         self.servers.update((bus, process) for bus in buses)
-        if 'num-buffers=' in command or not re.match('gst-launch|framebus-view', command):
+        if 'num-buffers=' in command or not re.match('gst-launch|framebus-view|framebus camera', command):
             if 'wait-for-connection=true' not in command:
                 assert process.finish(60) == 0, process.report()
             return
@@ -104,7 +106,7 @@ class Kitchen:
             for bus in buses:
                 process.until(lambda: self.serves(process, bus), 30, f'frames on bus {bus}')
         for bus in re.findall(r'(?:framebussrc bus=|framebus://|framebus-view )([\w.-]+)', command):
-            # Whoever reads a stream that ends, ends well, too.
+            # A reader of a stream that ends has ended well.
             process.until(lambda: self.reads(process, bus) or process.poll() == 0, 30, f'frames from bus {bus}')
 
     def script(self, code):
@@ -140,6 +142,7 @@ def test_recipe(kitchen, sums, title, tmp_path):
                 pytest.importorskip(module)
             kitchen.script(code)
             continue
+        kitchen.need(commands)
         for command in commands:
             kitchen.start(command)
             files += re.findall(r'filesink location=(\S+)', command)
@@ -154,6 +157,7 @@ def test_recipe(kitchen, sums, title, tmp_path):
 @documents.runs('README.md', README)
 def test_readme(kitchen):
     assert len(README) >= 4
+    kitchen.need(README)
     for command in README:
         kitchen.start(command)
     kitchen.finish()
@@ -162,18 +166,27 @@ def test_readme(kitchen):
 # ---- The tables ------------------------------------------------------------------------------------
 
 COMING = rows('Coming from other elements')
+RAW = 'video/x-raw,format=I420,width=320,height=240,framerate=30/1'
+
+
+def is_offered(sink):
+    """True if what another element offers can be read by now: it has its socket, or PipeWire knows it."""
+    name = re.search(r'(?:socket-path|client-name)=(\S+)', sink)[1]
+    return pathlib.Path(name).exists() if 'socket-path=' in sink else name in dict(pipewire.nodes())
 
 
 @pytest.mark.parametrize('column', ('before', 'after'))
 @pytest.mark.parametrize('sink, source', list(zip(COMING[::2], COMING[1::2])), ids=lambda row: row[0])
-def test_coming_from(launch, sums, tmp_path, bus_dir, sink, source, column):
-    if column == 'before' and not elements_exist(sink[0], source[0]):
-        pytest.skip(f'no {sink[0]} here')
+def test_coming_from(launch, sums, bus_dir, request, sink, source, column):
+    if column == 'before':
+        needs.elements(sink[0], source[0])
+    if column == 'before' and sink[0] == 'pipewiresink':
+        request.getfixturevalue('session')
     pair = [row[1 if column == 'before' else 2].strip('`').replace('/tmp/', f'{bus_dir}/') for row in (sink, source)]
-    writer = launch(pair[0].replace('…', 'videotestsrc is-live=true'), eos=False)
+    writer = launch(pair[0].replace('…', f'videotestsrc is-live=true ! capsfilter caps={RAW}'), eos=False)
     if column == 'before':  # a reader fails when it comes first
-        writer.until(lambda: (bus_dir / re.search('socket-path=.*/(\\w+)', pair[0])[1]).exists(), what='its socket')
-    reader = sums(pair[1].replace('…', 'fakesink num-buffers=20'))
+        writer.until(lambda: is_offered(pair[0]), 30, 'its being offered')
+    reader = sums(pair[1].replace('…', 'videoconvert ! fakesink num-buffers=20'))
     assert reader.finish(20) == 0, reader.err()
     assert len(frames_of(reader)) == 20
     status = writer.stop()

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Timestamps survive the way from one pipeline's clock to another's."""
+import needs
 import pytest
-from pipelines import frames_of
+from pipelines import SURE, frames_of
 
 RAW = 'video/x-raw,format=NV12,width=320,height=240,framerate=50/1'
 MS = 1000000
@@ -25,6 +26,7 @@ def test_distances_between_frames_are_kept(launch, sums):
 
 @pytest.mark.parametrize('clock', ('realtime', 'tai'))
 def test_another_clock_only_shifts_the_timestamps(launch, sums, clock):
+    needs.elements('clockselect')
     writer = launch(f'videotestsrc is-live=true ! {RAW} ! framebussink bus=b')
     reader = sums(f'clockselect. ( clock-id={clock} framebussrc bus=b num-buffers=60 ! fakesink )')
     assert reader.finish(20) == 0, reader.err()
@@ -58,6 +60,40 @@ def test_a_file_is_played_at_its_pace(launch, sums):
     assert reader.finish() == 0, reader.err()
     pairs = consecutive(frames_of(reader)[3:])
     assert sum(b.pts - a.pts == FRAME for a, b in pairs) > len(pairs) / 2
+
+
+def test_a_file_beside_a_live_source_keeps_its_pace(launch, sums):
+    """Another sink makes everything wait for 200 ms: no frame is late for that."""
+    writer = launch(f'videotestsrc num-buffers=60 ! {RAW} ! framebussink bus=b '
+                    'videotestsrc is-live=true ! queue max-size-time=4000000000 max-size-bytes=0 max-size-buffers=0 '
+                    '! fakesink sync=true render-delay=200000000')
+    reader = sums('framebussrc bus=b num-buffers=50 ! fakesink')
+    assert reader.finish(20) == 0, reader.err()
+    writer.stop()
+    frames = frames_of(reader)[3:]
+    pairs = consecutive(frames)
+    assert sum(b.pts - a.pts == FRAME for a, b in pairs) > len(pairs) / 2
+    ages = sorted(frame.age for frame in frames)
+    assert ages[len(ages) // 2] < 150 * MS
+
+
+@pytest.mark.parametrize('paced', ('sync=true', 'sync=false'))
+def test_pictures_of_a_file_keep_their_order(launch, sums, tmp_path, paced):
+    """Matroska has the time at which a picture is shown, not that at which it is decoded."""
+    maker = launch(f'videotestsrc num-buffers=60 ! {RAW} ! x264enc bframes=2 b-adapt=false ! h264parse ! matroskamux '
+                   f'! filesink location={tmp_path}/b.mkv')
+    assert maker.finish(30) == 0, maker.report()
+    source = f'filesrc location={tmp_path}/b.mkv ! matroskademux'
+    alone = sums(f'{source} ! fakesink')
+    reader = sums('framebussrc bus=b delivery=lossless ! fakesink')
+    writer = launch(f'{source} ! framebussink bus=b {paced} {SURE}')
+    for process in (alone, writer, reader):
+        assert process.finish(30) == 0, process.report()
+    expected, frames = frames_of(alone), frames_of(reader)
+    assert len(frames) == len(expected) == 60
+    assert any(b.pts < a.pts for a, b in zip(expected, expected[1:]))
+    for frame, same in list(zip(frames, expected))[30:]:  # the first ones may be older than the reader's pipeline
+        assert frame.pts - frames[-1].pts == same.pts - expected[-1].pts
 
 
 def test_frames_from_before_the_pipeline_began_are_of_now(launch, sums):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What is installed as docs/install.md says, below directories of the test's own.
+"""What is installed as docs/using/install.md says, below directories of the test's own.
 
 home       a home directory with everything in .local, from a copy of the tree; `env` is its user's environment
 """
@@ -24,7 +24,7 @@ def tree(tmp_path_factory):
 @pytest.fixture(scope='session')
 def home(tree, tmp_path_factory):
     path = tmp_path_factory.mktemp('home')
-    install, _ = blocks('docs/install.md', 'For yourself')
+    install, _ = blocks('docs/using/install.md', 'For yourself')
     run('bash', '-ec', install, cwd=tree, env={'HOME': str(path), 'PATH': '/usr/bin:/bin'})
     return path
 
@@ -32,7 +32,7 @@ def home(tree, tmp_path_factory):
 @pytest.fixture
 def env(home, bus_dir):
     """What a shell of that user has, and nothing of the build under test."""
-    _, exports = blocks('docs/install.md', 'For yourself')
+    _, exports = blocks('docs/using/install.md', 'For yourself')
     plain = {'HOME': str(home), 'PATH': '/usr/bin:/bin', 'FRAMEBUS_DIR': str(bus_dir), 'LANG': 'C.UTF-8',
              'PYTHONDONTWRITEBYTECODE': '1'}
     lines = run('bash', '-ec', f'{exports}\nenv -0', env=plain).split('\0')

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""What is installed as docs/install.md says works from there, and goes away again."""
+"""What is installed as docs/using/install.md says works from there, and goes away again."""
 import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 
 import documents
@@ -11,7 +12,7 @@ import pytest
 from pages import ROOT, blocks, files_below, run, tool
 
 
-PAGE = 'docs/install.md'
+PAGE = 'docs/using/install.md'
 CAMERA = documents.commands(PAGE, 'A camera at every login')
 EVERYBODY = 'For everybody on this machine'
 
@@ -56,6 +57,43 @@ def test_a_static_library_needs_no_other(tree, env, spawn, tmp_path):
         assert not any('framebus' in library for library in needed(tmp_path / name))
     frames_cross(spawn, tmp_path, env)
     assert not list(prefix.rglob('*.so*'))
+
+
+def test_a_project_has_it_as_a_subproject(tree, bus_dir, spawn, tmp_path):
+    (tmp_path / 'subprojects').mkdir()
+    (tmp_path / 'subprojects' / 'framebus').symlink_to(tree)
+    names = ('hello-writer', 'hello-reader')
+    for name in names:
+        shutil.copy(ROOT / 'examples' / f'{name}.c', tmp_path)
+    (tmp_path / 'meson.build').write_text(
+        "project('mine', 'c')\n"
+        "framebus = dependency('framebus', fallback: 'framebus')\n" +
+        ''.join(f"executable('{name}', '{name}.c', dependencies: framebus)\n" for name in names))
+    run('meson', 'setup', tmp_path / 'build', tmp_path, '--wrap-mode=forcefallback', '-Dauto_features=disabled')
+    run('ninja', '-C', tmp_path / 'build')
+    frames_cross(spawn, tmp_path / 'build', None)
+
+
+def test_library_and_plugin_compile_as_one_file_each(tree, tmp_path):
+    run('meson', 'setup', tmp_path, tree, '-Dunity=on', '-Dunity_size=1000', '-Dauto_features=disabled', '-Dgst=enabled')
+    run('ninja', '-C', tmp_path)
+
+
+def test_the_snippet_of_the_readme_compiles_as_it_stands(env, tmp_path):
+    [snippet] = [code for _, language, code in documents.blocks('README.md') if language == 'c']
+    (tmp_path / 'a.c').write_text('#include <drm_fourcc.h>\n#include <framebus.h>\nint main(void)\n{\n'
+                                  'struct framebus_format format; struct framebus_frame *frame; int64_t timeout_ns = 0;\n'
+                                  f'{snippet}\nreturn format.fourcc != DRM_FORMAT_NV12;\n}}\n')
+    run(env.get('CC', 'cc'), '-Wall', '-Wextra', '-Werror', '-fsyntax-only',
+        *shlex.split(run('pkg-config', '--cflags', 'framebus', env=env)), tmp_path / 'a.c')
+
+
+def test_the_snippet_for_cplusplus_compiles_as_it_stands(env, tmp_path):
+    [snippet] = [code for _, language, code in documents.blocks('README.md') if language == 'cpp']
+    (tmp_path / 'a.cpp').write_text('#include <framebus.hpp>\nvoid look_at(framebus::plane_view, framebus::time_point);\n'
+                                    f'int main()\n{{\n{snippet}}}\n')
+    run(tool('c++'), '-std=c++17', '-Wall', '-Wextra', '-Wpedantic', '-Werror', '-fsyntax-only',
+        *shlex.split(run('pkg-config', '--cflags', 'framebus', env=env)), tmp_path / 'a.cpp')
 
 
 def test_the_header_is_taken_by_cplusplus(env, tmp_path):
@@ -113,8 +151,9 @@ def test_licence_and_documents_are_there_and_their_links_hold(home):
     place = home / '.local' / 'share' / 'doc' / 'framebus'
     assert 'MIT License' in (place / 'LICENSE').read_text()
     assert not list(place.rglob('meson.build'))
-    for page in place.glob('docs/*.md'):
-        for link in re.findall(r'\]\((?!https?:|#|\.\./)([^)#]+)', page.read_text()):
+    for page in place.glob('docs/*/*.md'):
+        text = re.sub('```.*?```', '', page.read_text(), flags=re.DOTALL)
+        for link in re.findall(r'\]\((?!https?:|#|\.\./\.\./)([^)#]+)', text):
             assert (page.parent / link).exists(), f'{page.name}: {link}'
 
 
@@ -139,14 +178,12 @@ def test_systemd_takes_the_unit(unit, env):
 
 def test_the_command_of_the_unit_publishes_the_camera(unit, env, spawn):
     entries = dict(line.split('=', 1) for line in unit.read_text().splitlines() if re.match(r'\w+=', line))
-    name, value = entries['Environment'].split('=', 1)
     command = re.sub('%[iI]', 'video0', entries['ExecStart'])
     if not os.path.exists('/dev/video0'):
-        command = command.replace('v4l2src device=/dev/video0', 'videotestsrc is-live=true')
-    without = {key: text for key, text in env.items() if key != 'GST_PLUGIN_PATH'}
-    writer = spawn('env', '-u', 'GST_PLUGIN_PATH', f'{name}={value}', *shlex.split(command), env=without)
+        command = command.replace('camera --device /dev/video0', 'test')
+    writer = spawn('env', '-i', f'FRAMEBUS_DIR={env["FRAMEBUS_DIR"]}', *shlex.split(command))
     writer.until(lambda: 'video0' in run('framebus', 'ls', '--names', env=env), 60, 'the bus')
-    assert writer.stop(limit=30) == 0
+    assert writer.stop(signal.SIGTERM, limit=30) == 0
 
 
 @documents.runs(PAGE, CAMERA)

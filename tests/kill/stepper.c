@@ -244,9 +244,7 @@ static unsigned kill_sample(const struct killing *killing, unsigned *instruction
 {
     (void)killing;
     *instructions = 0;
-    note("skipped: long calls are killed on x86-64 only");
-    skip();
-    return 0;
+    skip_because("long calls are killed on x86-64 only");
 }
 
 #endif

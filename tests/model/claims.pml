@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The claim protocol of lib/slots.c, step for step: W1-W6, R1-R6 are the names used there.
+ * The claim protocol of lib/shared/slots.c, step for step: W1-W6, R1-R6 are the names used there.
  *
  * One writer; READERS readers, each of which takes in one thread and releases in another. The first KILLS
  * readers may die before any step, with WRITER_DIES the writer may; with HOSTILE the last reader writes
- * whatever it likes into its page. Memory is sequentially consistent here: what an access that is not "ordered"
- * could do is tried by the breaks W2_LATE and R3_LATE; semaphores.pml has store buffers.
+ * whatever it likes into its page. Memory is sequentially consistent here: order.c is about what it really is.
  *
  * Checked:
  *   - a reader never owns a slot that is being written, and what it owns is whole

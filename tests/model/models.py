@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Runs spin's checker on a model of this directory: check(model, flags) must hold, catch(model, flags) must not.
 
-claims.pml      the claim protocol of lib/slots.c
-semaphores.pml  sleeping and waking of lib/semaphore.h
+claims.pml      the claim protocol of lib/shared/slots.c
+semaphores.pml  sleeping and waking of lib/shared/semaphore.h
 pools.pml       one pool after the other, END, lossless delivery
 
 Each model's head says what is in it, what is checked and how it can be broken. By hand, with the macros that the

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One pool after the other: publish, set_format, end and close in lib/writer.c and lib/serve.c, next and
- * its move_on() in lib/reader.c and lib/attach.c, with NEXT and POOL on a connection between them.
+ * One pool after the other: publish, set_format, end and close in lib/writer/, next and
+ * its move_on() in lib/reader/, with NEXT and POOL on a connection between them.
  *
  * One writer that publishes FRAMES frames in up to POOLS pools, LENDS of them begun ahead, ends its
  * stream at most ENDS times, and does all this in any order; one reader. LOSSLESS: the reader is; DEMOTE:
@@ -285,7 +285,7 @@ proctype reader()
                  :: nempty(to_reader)
                  :: writer_gone
                  fi;
-                 do /* attach_hear() */
+                 do /* attach_poll() */
                  :: nempty(to_reader) ->
                     assert(pool == NONE);
                     to_reader?pool, next;

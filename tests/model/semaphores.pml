@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Sleeping and waking of lib/semaphore.h under store buffers (TSO, one store deep): S1-S4, P1-P3.
+ * Sleeping and waking of lib/shared/semaphore.h under store buffers (TSO, one store deep): S1-S4, P1-P3. An ordered load
+ * comes after an ordered store of its thread has left the buffer. That takes both: C11 promises it to no other load,
+ * and machines may have the fence that does it behind such stores or before such loads.
  *
  * FILLED   a reader sleeps, the writer posts: framebus_reader_next() against framebus_writer_publish().
  *          The bell is an eventfd in an edge-triggered epoll set
+ * LEVEL    the same for a caller that polls, by lib/reader/readiness.h: one next for each time that the fd is
+ *          readable, and one at a moment of its own choice
  * FREE     SLEEPERS threads of a lossless writer sleep, POSTERS threads of a reader post:
  *          wait_for_lossless() and wait_for_readers() against next and release. The bell is a message
  *
@@ -13,9 +17,11 @@
  *
  * Checked: nobody sleeps for ever while there is something for it (that would be an invalid end state).
  *
- * Breaks, each of which must be caught: P1_RELAXED, S1_RELAXED, P2_EARLY, NO_S2, ONE_SLEEP (all sleeps
- * have the same number), RUNG_LATE (the sleep is noted as rung for only after ringing, by what the word
- * says then), NO_BROADCAST (threads that wait for the one that polls are not told).
+ * Breaks, each of which must be caught: P1_RELAXED, S1_RELAXED, P2_ACQUIRE, S2_ACQUIRE, P2_EARLY, NO_S2, ONE_SLEEP
+ * (all sleeps have the same number), RUNG_LATE (the sleep is noted as rung for only after ringing, by what the word
+ * says then), NO_BROADCAST (threads that wait for the one that polls are not told). Of LEVEL: EVEN (taking a frame ends
+ * the sleep), DRAIN_LATE (after the new number), DRAIN_ALWAYS (also by a next that finds a frame), NO_RING (for what
+ * remains after the look).
  */
 #ifndef POSTERS
 #define POSTERS 1
@@ -34,7 +40,7 @@ byte posted[POSTERS];
 byte sleeps;
 bool buffered[POSTERS];
 byte buffer[POSTERS];
-bool sleeps_buffered;
+bool sleeps_buffered, sleeps_ordered;
 byte sleeps_buffer;
 
 bool bell;
@@ -78,7 +84,7 @@ proctype poster(byte k)
            sleep = sleeps;
 #endif
            atomic { !buffered[k] -> buffer[k] = n; buffered[k] = true }; /* P1 */
-#ifndef P1_RELAXED
+#if !defined(P1_RELAXED) && !defined(P2_ACQUIRE)
            !buffered[k];
 #endif
 #ifndef P2_EARLY
@@ -102,15 +108,19 @@ proctype poster(byte k)
 
 inline store_sleeps(value, ordered)
 {
-    atomic { !sleeps_buffered -> my_sleeps = value; sleeps_buffer = value; sleeps_buffered = true };
-    if
-    :: ordered -> !sleeps_buffered
-    :: else
-    fi
+    atomic {
+        !sleeps_buffered -> my_sleeps = value;
+        sleeps_buffer = value;
+        sleeps_buffered = true;
+        sleeps_ordered = ordered
+    }
 }
 
 inline look()
 {
+#ifndef S2_ACQUIRE
+    !(sleeps_buffered && sleeps_ordered);
+#endif
     sum = 0;
     p = 0;
     do
@@ -176,6 +186,61 @@ wait:
           sleeping = false
        fi
     od
+}
+
+#elif defined(LEVEL)
+
+/* reader_next() with a timeout of 0, reader_settle(), and the caller's poll */
+proctype sleeper(byte k)
+{
+    byte taken, sum, p;
+    bool ring, eager;
+    S1();
+    look();
+    ring = sum > taken;
+    do
+    :: taken == ALL || seen_dead -> break
+    :: taken < ALL && !seen_dead ->
+       if
+       :: (bell || ring || dead)
+       :: !eager -> eager = true
+       fi;
+       look();
+#ifdef DRAIN_ALWAYS
+       bell = false;
+       ring = false;
+#endif
+       if
+       :: sum > taken ->
+          taken++;
+#ifdef EVEN
+          S4()
+#endif
+       :: else ->
+          seen_dead = dead;
+#ifndef DRAIN_LATE
+          bell = false;
+          ring = false;
+#endif
+          S1();
+#ifdef DRAIN_LATE
+          bell = false;
+          ring = false;
+#endif
+#ifndef NO_S2
+          look();
+          if
+          :: sum > taken -> taken++; seen_dead = false
+          :: else
+          fi;
+#ifndef NO_RING
+          look();
+          ring = ring || sum > taken
+#endif
+#endif
+       fi
+    od;
+    taken == ALL || dead
 }
 
 #else

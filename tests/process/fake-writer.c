@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "fake-writer.h"
 
-#include "header.h"
-#include "semaphore.h"
+#include "base/bell.h"
+#include "fake-reader.h"
+#include "shared/pool_header.h"
 
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -23,7 +24,8 @@ static void make_region(struct fake *f, enum framebus_memory memory)
     format.caps = "video/x-raw";
     struct layout_header plan;
     uint64_t page = region_page(0);
-    check_equal(header_plan(&plan, &format, format.size, FAKE_SLOTS, 4, page, path_of("bus")), 0);
+    check_equal(pool_header_plan(&plan, &format, format.size, FAKE_META, FAKE_SLOTS, 4, page, path_of("bus")),
+                0);
     plan.region_size = (plan.region_size + page - 1) / page * page;
     plan.cookie = 0x1122334455667788;
     const struct region_wish wish = {.memory = memory,
@@ -44,10 +46,10 @@ static void make_region(struct fake *f, enum framebus_memory memory)
 
 static void publish(struct fake *f)
 {
-    int slot = slots_take(&f->slots);
+    int slot = slots_acquire(&f->slots);
     if (slot < 0) {
         slots_touch(&f->slots);
-        slot = slots_take(&f->slots);
+        slot = slots_acquire(&f->slots);
     }
     check(slot >= 0);
     slots_publish(&f->slots, (uint32_t)slot, &(struct layout_record){.size = f->header->format.size});
@@ -58,7 +60,7 @@ static void publish(struct fake *f)
 static void prepare(struct fake *f, enum framebus_memory memory)
 {
     check_equal(bell_create(&f->event, &f->bell), 0);
-    check_equal(page_create(&f->page, &f->page_fd), 0);
+    check_equal(reader_page_create(&f->page, &f->page_fd), 0);
     make_region(f, memory);
     publish(f);
     message_init(&f->welcome, MESSAGE_WELCOME, sizeof f->welcome);
@@ -81,7 +83,7 @@ void fake_meet(struct fake *f)
     check(f->peer >= 0);
     wait.fd = f->peer;
     check(poll(&wait, 1, 20000) == 1);
-    check_equal(connection_receive(f->peer, m, NULL, NULL), MESSAGE_HELLO);
+    check_equal(socket_receive(f->peer, m, NULL, NULL), MESSAGE_HELLO);
     free(m);
 }
 
@@ -95,19 +97,7 @@ void fake_seal(struct fake *f)
 
 void fake_send(struct fake *f, const void *bytes, size_t size, const int *fds, unsigned fd_count)
 {
-    char control[CMSG_SPACE(8 * sizeof(int))] = {0};
-    struct iovec part = {(void *)bytes, size};
-    struct msghdr header = {.msg_iov = &part, .msg_iovlen = 1};
-    if (fd_count) {
-        header.msg_control = control;
-        header.msg_controllen = CMSG_SPACE(fd_count * sizeof(int));
-        struct cmsghdr *c = CMSG_FIRSTHDR(&header);
-        c->cmsg_level = SOL_SOCKET;
-        c->cmsg_type = SCM_RIGHTS;
-        c->cmsg_len = CMSG_LEN(fd_count * sizeof(int));
-        memcpy(CMSG_DATA(c), fds, fd_count * sizeof(int));
-    }
-    check(sendmsg(f->peer, &header, MSG_NOSIGNAL) == (ssize_t)size);
+    check(send_fds(f->peer, bytes, size, fds, fd_count) == (ssize_t)size);
 }
 
 void fake_welcome(struct fake *f)
@@ -120,6 +110,12 @@ void fake_offer(struct fake *f)
     fake_send(f, &f->pool, sizeof f->pool, f->fds, f->fd_count);
 }
 
+/* The last `size` bytes of a number, in this machine's byte order. */
+static const uint8_t *low_end(const uint64_t *number, size_t size)
+{
+    return (const uint8_t *)number + (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? sizeof *number - size : 0);
+}
+
 void play_one(const void *argument)
 {
     const struct trick *trick = argument;
@@ -127,10 +123,11 @@ void play_one(const void *argument)
     f = (struct fake){.peer = -1};
     fake_listen(&f, "bus");
     prepare(&f, FRAMEBUS_MEMORY_MEMFD);
-    if (trick->size)
-        memcpy((uint8_t *)f.header + trick->offset, &trick->value, trick->size);
     if (trick->before)
         trick->before(&f);
+    if (trick->size)
+        memcpy((char *)(trick->of ? trick->of(&f) : f.header) + trick->offset,
+               low_end(&trick->value, trick->size), trick->size);
     shared->writer.ready = 1;
     fake_meet(&f);
     if (trick->play) {
@@ -140,7 +137,7 @@ void play_one(const void *argument)
         fake_welcome(&f);
         fake_offer(&f);
     }
-    while (!shared->writer.stop) /* what the reader hears is what was sent, not that we hang up */
+    while (!shared->writer.stop) /* what the reader hears first is the message, not the hanging up */
         sleep_ns(MS);
 }
 

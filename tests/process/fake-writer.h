@@ -5,11 +5,12 @@
 
 #include "harness.h"
 
-#include "connection.h"
-#include "region.h"
-#include "slots.h"
+#include "base/region.h"
+#include "base/socket.h"
+#include "shared/slots.h"
 
 #define FAKE_SLOTS 8
+#define FAKE_META  16384 /* bytes of metadata in a frame */
 
 /* A writer made by hand, of good parts until a test spoils some. */
 struct fake {
@@ -44,10 +45,16 @@ struct trick {
     void (*play)(struct fake *f);   /* in place of sealing, WELCOME and POOL */
     int error;                      /* of open, or of the first next that says anything */
     const char *word;
-    /* A field of the header to overwrite. */
+    /* A field to overwrite, of what `of` returns [the header], when `before` is done. */
+    void *(*of)(struct fake *f);
     size_t offset, size;
     uint64_t value;
 };
+
+/* That field, in a trick. */
+#define SPOIL(of_what, type, field, bad)                                                                     \
+    .name = #field " = " #bad, .of = of_what, .offset = offsetof(struct type, field),                        \
+    .size = sizeof(((struct type *)0)->field), .value = (uint64_t)(bad)
 
 /* Plays each to a reader of its own, and checks what the reader makes of it. */
 void play_all(const struct trick *tricks, size_t count);

@@ -1,24 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 #include "harness.h"
 
-#include "layout.h"
+#include "shared/layout.h"
 
 #include <dirent.h>
+#include <grp.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/time.h>
 #include <time.h>
 
-#define TEST_LIMIT 100 /* seconds, then everything is killed */
-#define CHILDREN   256
+#define TEST_LIMIT 100       /* seconds, then everything is killed */
+#define PIDS_MAX   (1 << 22) /* the kernel's own limit */
 
 char directory[64];
 struct shared *shared;
 
 static bool is_child;
 static unsigned test_limit;
-static pid_t children[CHILDREN]; /* all that this test started, alive or not */
-static unsigned child_count;
+static _Atomic uint32_t *ours; /* a bit for each pid: processes of this test, whoever started them */
 static unsigned fds_before, mappings_before;
 static time_t begun_s;
 
@@ -60,9 +62,7 @@ void check_failed(const char *file, int line, const char *format, ...)
         fprintf(stderr, "# child %d: %s:%d: %s (%s)\n", (int)getpid(), file, line, text, why);
         _exit(1);
     }
-    print_error("%s (%s)\n", text, why);
-    _fail(file, line);
-    abort(); /* _fail() does not return */
+    fail_because(file, line, "%s (%s)", text, why);
 }
 
 /* ---- processes ---- */
@@ -77,18 +77,18 @@ static void die_of_old_age(int number)
 {
     (void)number;
     static const char text[] = "Bail out! a test went on for too long\n";
-    for (unsigned i = 0; i < child_count; i++)
-        kill(children[i], SIGKILL);
     ssize_t ignored = write(STDOUT_FILENO, text, sizeof text - 1);
     (void)ignored;
-    _exit(1);
+    _exit(1); /* which kills the children too */
 }
 
 /* What the test runner has caught would run the remaining tests in the child. */
 static void become_child(void)
 {
     static const int caught[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGSYS, SIGALRM};
+    pid_t pid = getpid();
     is_child = true;
+    ours[pid / 32] |= 1u << pid % 32;
     for (size_t i = 0; i < sizeof caught / sizeof *caught; i++)
         signal(caught[i], SIG_DFL);
     alarm(test_limit + 20);
@@ -100,13 +100,8 @@ pid_t spawn(void (*role)(const void *argument), const void *argument)
     pid_t parent = getpid();
     pid_t pid = fork();
     check(pid >= 0);
-    if (pid) {
-        if (!is_child) {
-            check(child_count < CHILDREN);
-            children[child_count++] = pid;
-        }
+    if (pid)
         return pid;
-    }
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
         _exit(1);
@@ -156,6 +151,7 @@ int status_of(pid_t pid)
 void join_at(const char *file, int line, pid_t pid)
 {
     int status = status_of(pid);
+    skip_if_child_did(status);
     if (status)
         check_failed(file, line, "child %d ended with status 0x%x", (int)pid, (unsigned)status);
 }
@@ -171,6 +167,32 @@ void stop_now(pid_t pid)
 {
     check(pid > 0 && !kill(pid, SIGSTOP));
     check(WIFSTOPPED(wait_for(pid, WUNTRACED)));
+}
+
+static bool have_become_nobody(void)
+{
+    return !setgroups(0, NULL) && !setresgid(NOBODY, NOBODY, NOBODY) && !setresuid(NOBODY, NOBODY, NOBODY);
+}
+
+void become_nobody(void)
+{
+    check(have_become_nobody());
+    check(!prctl(PR_SET_PDEATHSIG, SIGKILL)); /* a change of user clears it */
+}
+
+bool can_be_several_users(void)
+{
+    pid_t pid = fork_child();
+    if (!pid)
+        _exit(have_become_nobody() ? 0 : 1);
+    return !status_of(pid);
+}
+
+void mount_tmpfs(const char *where, const char *options)
+{
+    if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+        mount("tmpfs", where, "tmpfs", 0, options))
+        skip_because("no mounts for us here: %s", strerror(errno));
 }
 
 uint64_t sleeps_of(pid_t pid)
@@ -257,14 +279,13 @@ unsigned count_segments(bool (*counts)(const struct segment *segment, void *user
     return count;
 }
 
-/* What is older than the test is of one who had the same pid before. */
-static bool is_of_our_processes(const struct segment *segment, void *unused)
+/* A segment older than the test belongs to an earlier process with the same pid. */
+bool is_ours(const struct segment *segment, void *unused)
 {
     (void)unused;
-    bool ours = segment->maker == getpid();
-    for (unsigned i = 0; i < child_count; i++)
-        ours |= segment->maker == children[i];
-    return ours && segment->changed_s >= begun_s;
+    pid_t maker = segment->maker;
+    bool known = maker == getpid() || (maker > 0 && maker < PIDS_MAX && ours[maker / 32] >> maker % 32 & 1);
+    return known && segment->changed_s >= begun_s;
 }
 
 /* Files of the runtime directory that should not be there when everybody has left. */
@@ -305,7 +326,7 @@ static void remove_tree(const char *path)
     rmdir(path);
 }
 
-/* Also those that our children left to us. */
+/* Also orphans of the test's children. */
 static void kill_children(void)
 {
     char path[64];
@@ -337,9 +358,9 @@ int harness_prepare(void **state)
     setenv("FRAMEBUS_DIR", directory, 1);
     unsetenv("FRAMEBUS_LOG");
     shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (shared == MAP_FAILED)
+    ours = mmap(NULL, PIDS_MAX / 8, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (shared == MAP_FAILED || ours == MAP_FAILED)
         return -1;
-    child_count = 0;
     begun_s = time(NULL);
     signal(SIGALRM, die_of_old_age);
     allow_seconds(TEST_LIMIT);
@@ -351,6 +372,7 @@ int harness_prepare(void **state)
 void harness_run(void **state)
 {
     void (*test)(void) = (void (*)(void))(uintptr_t)*state;
+    skip_without_inotify();
     test();
 
     char names[256] = "";
@@ -359,7 +381,7 @@ void harness_run(void **state)
     if (count_files(names, sizeof names))
         check_failed(__FILE__, __LINE__, "files were left behind:%s", names);
     check_equal(count_posix(), 0);
-    check_equal(count_segments(is_of_our_processes, NULL), 0);
+    check_equal(count_segments(is_ours, NULL), 0);
     check_equal(count_fds(), fds_before);
     check_equal(count_mappings(), mappings_before);
 }
@@ -373,6 +395,7 @@ int harness_clean(void **state)
     alarm(0);
     remove_tree(directory);
     munmap(shared, sizeof *shared);
+    munmap(ours, PIDS_MAX / 8);
     return 0;
 }
 

@@ -7,12 +7,7 @@
 #ifndef FRAMEBUS_TEST_HARNESS_H
 #define FRAMEBUS_TEST_HARNESS_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "reason.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -114,7 +109,7 @@ void stop_now(pid_t pid);
 /* Waits for the end and returns the status of waitpid(). */
 int status_of(pid_t pid);
 
-/* Whether it has, not yet waited for. */
+/* Returns whether it has ended, without waiting. */
 bool has_ended(pid_t pid);
 
 /* fork(), for those that come by the thousand: the caller sees to their end. */
@@ -123,7 +118,17 @@ pid_t fork_child(void);
 /* A forked child of the caller that only sits there, for at most two minutes. */
 pid_t fork_idler(void);
 
-/* How often the process (its first thread) has gone to sleep so far, for whatever. */
+#define NOBODY 65534
+
+/* In a child: another user from now on, with no rights. Only where the test can be several users: it is root,
+ * and not of a user namespace that knows nobody else. */
+void become_nobody(void);
+bool can_be_several_users(void);
+
+/* In a child: puts a tmpfs of its own over a directory, or skips the test where it may not mount. */
+void mount_tmpfs(const char *where, const char *options);
+
+/* Returns the number of times that the process's first thread has gone to sleep. */
 uint64_t sleeps_of(pid_t pid);
 
 unsigned count_fds(void);
@@ -142,6 +147,9 @@ struct segment {
 
 /* Those of the whole system that `counts`, which is given `user`, says yes to. */
 unsigned count_segments(bool (*counts)(const struct segment *segment, void *user), void *user);
+
+/* Says yes to those that a process of this test has made. */
+bool is_ours(const struct segment *segment, void *unused);
 
 /* Mappings of frame memory or reader pages in this process. */
 unsigned count_mappings(void);
@@ -163,7 +171,7 @@ struct tally {
 struct shared {
     struct tally writer, other, reader[16];
     _Atomic uint32_t go, done;
-    _Atomic int64_t value[16]; /* as each test likes */
+    _Atomic int64_t value[16]; /* with a meaning of each test's own */
 };
 
 extern struct shared *shared;
@@ -189,7 +197,7 @@ int publish_one(struct framebus_writer *writer, uint64_t number);
 /* next, with ten seconds' patience, check, release: the frame has this number and as many were missed. */
 void expect_frame(struct framebus_reader *reader, uint64_t number, uint64_t missed);
 
-/* Serves readers for so long, or until the flag is set. */
+/* Serves readers for `ns`, or until the flag is set. */
 void serve(struct framebus_writer *writer, int64_t ns, const _Atomic uint32_t *stop);
 
 /* ---- roles ---- */
@@ -198,7 +206,7 @@ struct writing {
     const char *bus;               /* ["bus"] */
     struct framebus_format format; /* [small()] */
     struct framebus_writer_options options;
-    uint64_t frames;     /* then it serves until told to stop [for ever] */
+    uint64_t frames;     /* number after which it only serves, until told to stop [no limit] */
     uint64_t first;      /* number of the first frame */
     int64_t interval_ns; /* between frames */
     bool waits;          /* for shared->go before the first frame */
@@ -213,7 +221,7 @@ struct reading {
     const char *bus; /* ["bus"] */
     struct framebus_reader_options options;
     uint64_t frames;     /* then it ends [only by an error or when told to] */
-    int64_t hold_ns;     /* keeps each frame so long */
+    int64_t hold_ns;     /* time for which each frame is kept */
     int64_t timeout_ns;  /* for a frame [20 s] */
     bool mixed;          /* the frames' numbers are in no order: several threads write them */
     struct tally *tally; /* [shared->reader[0]] */

@@ -59,7 +59,9 @@ int64_t frame_number(const struct framebus_frame *frame)
 int publish_one(struct framebus_writer *writer, uint64_t number)
 {
     struct framebus_frame *frame;
-    int r = framebus_writer_begin(writer, &frame);
+    int r;
+    while ((r = framebus_writer_begin(writer, &frame)) == -EINTR)
+        ;
     if (r)
         return r;
     if (!frame->format->fourcc)
@@ -73,7 +75,10 @@ int publish_one(struct framebus_writer *writer, uint64_t number)
 void expect_frame(struct framebus_reader *reader, uint64_t number, uint64_t missed)
 {
     struct framebus_frame *frame;
-    check_equal(framebus_reader_next(reader, &frame, 10 * S), 0);
+    int r;
+    while ((r = framebus_reader_next(reader, &frame, 10 * S)) == -EINTR)
+        ;
+    check_equal(r, 0);
     check_equal(frame_number(frame), number);
     check_equal(frame->missed, missed);
     framebus_reader_release(reader, frame);
@@ -144,7 +149,9 @@ void read_frames(const void *argument)
     int64_t patience = plan->timeout_ns ? plan->timeout_ns : 20 * S;
     tally->pid = getpid();
     struct framebus_reader *rd;
-    int r = framebus_reader_open(&rd, plan->bus ? plan->bus : "bus", &plan->options);
+    int r;
+    while ((r = framebus_reader_open(&rd, plan->bus ? plan->bus : "bus", &plan->options)) == -EINTR)
+        ;
     if (r)
         note("reader: %s", framebus_last_error());
     tally->ready = r ? r : 1;
@@ -155,7 +162,7 @@ void read_frames(const void *argument)
     while (!tally->stop && (!plan->frames || tally->frames < plan->frames)) {
         struct framebus_frame *frame;
         r = framebus_reader_next(rd, &frame, 50 * MS);
-        if (r == -ETIMEDOUT && now_ns() < until)
+        if ((r == -ETIMEDOUT || r == -EINTR) && now_ns() < until)
             continue;
         if (r) {
             tally->result = r;

@@ -134,7 +134,7 @@ static void the_name_is_free_at_once_after_close_and_after_sigkill(void)
         pid_t writer = start_writer(&(struct writing){.interval_ns = MS});
         int64_t begun = now_ns();
         if (round % 2)
-            kill(writer, SIGKILL); /* not waited for: it may be dying still */
+            kill(writer, SIGKILL); /* it may still be dying */
         else
             finish(writer, &shared->writer);
         check_equal(framebus_writer_open(&w, "bus", &format, NULL), 0);
@@ -147,7 +147,7 @@ static void the_name_is_free_at_once_after_close_and_after_sigkill(void)
 
 #define LARGE (UINT64_C(64) << 20)
 
-/* Takes a GiB, of which the kernel lets go before it lets go of the name. */
+/* Takes a GiB, which the kernel frees before it unlocks the name. */
 static void take_much_memory(const void *argument)
 {
     (void)argument;
@@ -155,7 +155,8 @@ static void take_much_memory(const void *argument)
     struct framebus_writer *w;
     struct framebus_frame *f;
     check_equal(framebus_format_init_opaque(&format, "application/x-large", LARGE), 0);
-    check_equal(framebus_writer_open(&w, "bus", &format, &(struct framebus_writer_options){.max_lends = 16}),
+    check_equal(framebus_writer_open(&w, "bus", &format,
+                                     &(struct framebus_writer_options){.max_lends = 16, .max_slots = 24}),
                 0);
     for (int i = 0; i < 16; i++) {
         check_equal(framebus_writer_begin(w, &f), 0);
@@ -167,10 +168,10 @@ static void take_much_memory(const void *argument)
 
 static void a_killed_writer_of_much_memory_leaves_its_name_too(void)
 {
-    if (SANITIZED) /* which has its own memory for each byte */
-        skip();
+    if (SANITIZED)
+        skip_because("a sanitizer has memory of its own for each byte");
     if (sysconf(_SC_AVPHYS_PAGES) / 1024 * (sysconf(_SC_PAGESIZE) / 1024) < 3072)
-        skip();
+        skip_because("less than 3 GiB of free memory");
     struct framebus_format format = small();
     struct framebus_writer *w;
     pid_t writer = spawn(take_much_memory, NULL);

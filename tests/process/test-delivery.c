@@ -48,6 +48,7 @@ static void a_live_reader_misses_the_oldest_and_is_told_how_many(void)
     framebus_reader_get_stats(rd, &stats);
     check_equal(stats.missed, 97);
     check_equal(stats.delivered, 10);
+    check_equal(stats.history, 4);
     end_script(writer);
     for (uint64_t n = 107; n <= 109; n++)
         expect_frame(rd, n, 0);

@@ -2,6 +2,8 @@
 /* Readers that wait for a writer, and readers that go on from one writer to the next. */
 #include "harness.h"
 
+#include <dirent.h>
+
 /* ---- following ---- */
 
 static void a_following_reader_goes_on_with_the_next_writer(void)
@@ -130,18 +132,57 @@ static void a_reader_waits_for_a_writer_in_a_directory_that_is_not_there_yet(voi
     setenv("FRAMEBUS_DIR", directory, 1);
 }
 
-/* Whoever waits sleeps: not one wake-up in half a second. */
+/* Directories that last 0 to 100 us, beside a reader that sets its watch anew for each. */
+static void a_directory_that_comes_and_goes_while_it_is_looked_at_is_not_missed(void)
+{
+    char deep[96];
+    snprintf(deep, sizeof deep, "%s/b", directory);
+    setenv("FRAMEBUS_DIR", deep, 1);
+    for (int round = 0; round < 20; round++) {
+        memset(shared, 0, sizeof *shared);
+        pid_t reader = spawn(read_frames, &(struct reading){.options = {.wait_ns = 30 * S}, .frames = 1});
+        check_soon(shared->reader[0].pid);
+        for (int i = 0; i < 50; i++) {
+            check(!mkdir(deep, 0700));
+            sleep_ns(i * 2000);
+            check(!rmdir(deep));
+        }
+        pid_t writer = start_writer(&(struct writing){.interval_ns = 5 * MS});
+        join(reader);
+        check_equal(shared->reader[0].ready, 1);
+        finish(writer, &shared->writer);
+        check(!unlink(path_of("b/.bus.lock")));
+        check(!rmdir(deep));
+    }
+    setenv("FRAMEBUS_DIR", directory, 1);
+}
+
+static unsigned count_inotify(pid_t pid)
+{
+    char path[32];
+    unsigned count = 0;
+    snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
+    DIR *fds = opendir(path);
+    check(fds);
+    for (struct dirent *entry; (entry = readdir(fds));) {
+        char target[64] = "";
+        count +=
+            readlinkat(dirfd(fds), entry->d_name, target, sizeof target - 1) > 0 && strstr(target, "inotify");
+    }
+    closedir(fds);
+    return count;
+}
+
+/* A process that waits sleeps: soon, half a second passes without a wake-up. */
 static void check_sleeping(pid_t pid)
 {
-    uint64_t before = 0;
-    for (int calm = 0; calm < 3; calm++) { /* it has gone to sleep by now */
-        uint64_t now = sleeps_of(pid);
-        calm = now == before ? calm : 0;
-        before = now;
-        sleep_ns(20 * MS);
-    }
-    sleep_ns(500 * MS);
-    check_equal(sleeps_of(pid), before);
+    uint64_t before;
+    int64_t limit = now_ns() + 20 * S;
+    do {
+        check(now_ns() < limit);
+        before = sleeps_of(pid);
+        sleep_ns(500 * MS);
+    } while (sleeps_of(pid) != before);
 }
 
 static void wait_without_limit(const void *argument)
@@ -169,7 +210,8 @@ static void nobody_who_waits_polls(void)
         check_sleeping(reader); /* for a writer, by inotify */
         pid_t writer = start_writer(&(struct writing){.frames = 1});
         check_soon(shared->reader[0].frames == 1);
-        check_sleeping(reader); /* for a frame */
+        check_soon(!count_inotify(reader)); /* 50 ms after it came */
+        check_sleeping(reader);             /* for a frame */
         check(ways[i].follow || !kill(reader, SIGKILL));
         finish(writer, &shared->writer);
         if (ways[i].follow) {
@@ -183,6 +225,63 @@ static void nobody_who_waits_polls(void)
     }
 }
 
+/* ---- inotify instances, of which a user has few ---- */
+
+static void wait_for_frame(struct framebus_reader *rd)
+{
+    struct pollfd wait = {.fd = framebus_reader_fd(rd), .events = POLLIN};
+    struct framebus_frame *f;
+    int r;
+    while ((r = framebus_reader_next(rd, &f, 0)) == -ETIMEDOUT)
+        check_equal(poll(&wait, 1, 20000), 1);
+    check_equal(r, 0);
+    framebus_reader_release(rd, f);
+}
+
+/* After it has come, so without waiting. */
+static void take_frame_late(struct framebus_reader *rd)
+{
+    struct framebus_frame *f;
+    sleep_ns(30 * MS);
+    check_equal(framebus_reader_next(rd, &f, 20 * S), 0);
+    framebus_reader_release(rd, f);
+}
+
+static void a_reader_has_an_inotify_instance_only_while_it_waits_for_a_writer(void)
+{
+    const struct writing plan = {.interval_ns = 10 * MS};
+    struct framebus_reader *rd;
+    struct framebus_frame *f;
+    int r;
+    check_equal(framebus_reader_open(&rd, "bus", &(struct framebus_reader_options){.follow = true}), 0);
+    check_equal(framebus_reader_next(rd, &f, 0), -ETIMEDOUT);
+    for (int i = 0; i < 3; i++) {
+        check_equal(count_inotify(getpid()), 1);
+        pid_t writer = start_writer(&plan);
+        for (int frames = 0; count_inotify(getpid()); frames++) {
+            if (i == 0)
+                wait_for_frame(rd);
+            else
+                take_frame_late(rd);
+            check(frames < 50);
+        }
+        if (i < 2)
+            kill_now(writer);
+        else
+            finish(writer, &shared->writer);
+        while ((r = framebus_reader_next(rd, &f, 0)) == 0)
+            framebus_reader_release(rd, f);
+        check_equal(r, -ETIMEDOUT);
+    }
+    framebus_reader_close(rd);
+
+    pid_t writer = start_writer(&plan);
+    check_equal(framebus_reader_open(&rd, "bus", NULL), 0);
+    check_equal(count_inotify(getpid()), 0);
+    framebus_reader_close(rd);
+    finish(writer, &shared->writer);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -191,7 +290,9 @@ int main(void)
         PROCESS_TEST(a_following_reader_survives_being_refused),
         PROCESS_TEST(opening_a_bus_without_a_writer_fails_at_once_or_waits_as_told),
         PROCESS_TEST(a_reader_waits_for_a_writer_in_a_directory_that_is_not_there_yet),
+        PROCESS_TEST(a_directory_that_comes_and_goes_while_it_is_looked_at_is_not_missed),
         PROCESS_TEST(nobody_who_waits_polls),
+        PROCESS_TEST(a_reader_has_an_inotify_instance_only_while_it_waits_for_a_writer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

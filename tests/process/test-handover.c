@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Frames cross from one process to others: whole, in order, with all that is told about them. */
+/* Frames cross from one process to others whole, in order, with all their fields. */
 #include "harness.h"
 
 #include <sys/time.h>
@@ -47,7 +47,7 @@ static void count_signal(int number)
     shared->value[0]++;
 }
 
-/* A signal each millisecond, which no system call is restarted after. */
+/* A signal each millisecond, after which no system call is restarted. */
 static void be_disturbed(void)
 {
     const struct sigaction action = {.sa_handler = count_signal};
@@ -99,6 +99,7 @@ static void write_one_told_frame(const void *argument)
     struct framebus_format format = picture("NV12", 322, 242);
     format.rate_num = 30000;
     format.rate_den = 1001;
+    format.orientation = FRAMEBUS_ORIENTATION_270;
     format.aspect_num = 16;
     format.aspect_den = 15;
     format.color = (struct framebus_color){1, 1, 1, 1};
@@ -160,6 +161,7 @@ static void a_reader_learns_all_that_is_told_about_a_frame(void)
     const struct framebus_format *format = f->format;
     check_equal(format->width, 322);
     check_equal(format->rate_num, 30000);
+    check_equal(format->orientation, FRAMEBUS_ORIENTATION_270);
     check_equal(format->aspect_num, 16);
     check_equal(format->color.matrix, 1);
     check(!strcmp(format->caps, "video/x-raw, views=(int)1"));

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Readers that write into their page whatever they like: it costs them their place, and nobody else
- * anything. */
-#include "villain.h"
+/* Readers that write anything into their page: they are evicted, and nobody else notices. */
+#include "fake-reader.h"
+
+#include "shared/counter.h"
 
 /* ---- claims ---- */
 
@@ -10,12 +11,12 @@ static void a_reader_that_claims_more_than_its_quota_is_thrown_out(void)
     struct good good = begin_well(&calm);
     static const uint32_t bits[] = {0x7, 0xffffffff, 0x80010001};
     for (int i = 0; i < 3; i++) {
-        struct villain v = villain_attach(2, 0);
+        struct fake_reader v = fake_reader_attach(2, 0);
         store_ordered(&v.page->claims[0], bits[i]);
         store_ordered(&v.page->claims[1], bits[i]);
-        villain_expect_refusal(v.socket, EDQUOT, "more than the 2 frames");
+        fake_reader_expect_refusal(v.socket, EDQUOT, "more than the 2 frames");
         check_equal(THROWN_OUT, i + 1);
-        villain_detach(&v);
+        fake_reader_detach(&v);
     }
     struct framebus_bus_info *info;
     check_equal(framebus_query("bus", &info), 0);
@@ -33,7 +34,7 @@ static void a_reader_may_claim_what_its_quota_allows_and_the_writer_goes_on(void
     pid_t writer = spawn(write_and_count, &tight);
     check_soon(shared->writer.ready == 1);
     pid_t reader = start_reader(&(struct reading){0});
-    struct villain v = villain_attach(2, 0);
+    struct fake_reader v = fake_reader_attach(2, 0);
     for (uint32_t i = 0; i < 200; i++) { /* claims wander over all slots */
         store_ordered(&v.page->claims[0], 1u << (i % 10) | 1u << ((i * 7 + 3) % 10));
         sleep_ns(2 * MS);
@@ -42,7 +43,7 @@ static void a_reader_may_claim_what_its_quota_allows_and_the_writer_goes_on(void
     check_soon(shared->writer.frames > now + 20);
     check_soon(shared->reader[0].last > now);
     close(v.socket);
-    villain_detach(&v);
+    fake_reader_detach(&v);
     finish(reader, &shared->reader[0]);
     check_equal(shared->reader[0].wrong, 0);
     finish(writer, &shared->writer);
@@ -54,7 +55,7 @@ static void a_reader_that_scribbles_over_its_page_hurts_only_itself(void)
     struct good good = begin_well(&calm);
     uint64_t seed = 88172645463325252u;
     for (int round = 0; round < 5; round++) {
-        struct villain v = villain_attach(round % 2 ? 30 : 2, 0);
+        struct fake_reader v = fake_reader_attach(round % 2 ? 30 : 2, 0);
         shared_u32 *words = (shared_u32 *)v.page;
         int64_t until = now_ns() + 200 * MS;
         while (now_ns() < until) {
@@ -64,7 +65,7 @@ static void a_reader_that_scribbles_over_its_page_hurts_only_itself(void)
             store_ordered(&words[seed % (READER_PAGE_SIZE / 4)], (uint32_t)(seed >> 32));
         }
         close(v.socket);
-        villain_detach(&v);
+        fake_reader_detach(&v);
         int rounds = 0;
         check_soon(({
             struct framebus_bus_info *info;
@@ -83,7 +84,7 @@ static void a_lossless_reader_that_lies_about_where_it_is_cannot_stop_the_writer
     lossless.options.lossless = true;
     lossless.options.lossless_timeout_ns = 100 * MS;
     struct good good = begin_well(&lossless);
-    struct villain v = villain_attach(2, FRAMEBUS_DELIVERY_LOSSLESS);
+    struct fake_reader v = fake_reader_attach(2, FRAMEBUS_DELIVERY_LOSSLESS);
     static const uint32_t lies[] = {0, 0x7fffffff, 0x80000000, UINT32_MAX, 1000000};
     for (int i = 0; i < 5; i++) {
         store_ordered(&v.page->next, lies[i]);
@@ -91,13 +92,36 @@ static void a_lossless_reader_that_lies_about_where_it_is_cannot_stop_the_writer
         check_soon(shared->writer.frames > now + 10);
     }
     close(v.socket);
-    villain_detach(&v);
+    fake_reader_detach(&v);
     uint64_t now = shared->writer.frames;
     check_soon(shared->writer.frames > now + 3);
     finish(good.reader, &shared->reader[0]);
     check_equal(shared->reader[0].wrong, 0);
     finish(good.writer, &shared->writer);
     check_equal(shared->writer.result, 0);
+}
+
+/* ---- counters ---- */
+
+static void a_count_beyond_32_bits_is_told_whole(void)
+{
+    static const uint64_t counts[] = {UINT32_MAX, UINT64_C(1) << 32, (UINT64_C(5) << 32) + 7, UINT64_MAX};
+    struct good good = begin_well(&calm);
+    struct fake_reader v = fake_reader_attach(2, 0);
+    for (int i = 0; i < 4; i++) {
+        struct framebus_bus_info *info;
+        counter_store(&v.page->taken, counts[i]);
+        counter_store(&v.page->missed, counts[3 - i]);
+        check_equal(framebus_query("bus", &info), 0);
+        check_equal(info->readers, 2);
+        check_equal(info->reader[1].taken, counts[i]);
+        check_equal(info->reader[1].missed, counts[3 - i]);
+        check(info->reader[0].id != info->reader[1].id);
+        framebus_info_free(info, 1);
+    }
+    close(v.socket);
+    fake_reader_detach(&v);
+    end_well(&good);
 }
 
 int main(void)
@@ -107,6 +131,7 @@ int main(void)
         PROCESS_TEST(a_reader_may_claim_what_its_quota_allows_and_the_writer_goes_on),
         PROCESS_TEST(a_reader_that_scribbles_over_its_page_hurts_only_itself),
         PROCESS_TEST(a_lossless_reader_that_lies_about_where_it_is_cannot_stop_the_writer),
+        PROCESS_TEST(a_count_beyond_32_bits_is_told_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

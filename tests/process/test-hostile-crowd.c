@@ -1,23 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Crowds at a bus's door, and users who say too much with many mouths: others get in, and nobody who
- * is in already notices. */
-#include "villain.h"
+/* Crowds of connections, and users who send too much through many of them: others get in, and readers that
+ * are in notice nothing. */
+#include "fake-reader.h"
 
-#include <grp.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#define NOBODY 65534
-
 static const struct writing open_to_all = {.options = {.history = 100, .max_slots = 200, .access_mode = 0666},
                                            .interval_ns = 20 * MS};
-
-static void become_nobody(void)
-{
-    check(!setgroups(0, NULL) && !setgid(NOBODY) && !setuid(NOBODY));
-}
 
 /* ---- connections that say nothing ---- */
 
@@ -38,7 +29,7 @@ static void crowd_the_door(const void *argument)
         int *fd = &fds[n % CROWD];
         if (*fd >= 0)
             close(*fd);
-        *fd = villain_connect();
+        *fd = fake_reader_connect();
         shared->other.frames = n + 1;
     }
 }
@@ -55,7 +46,7 @@ static void newcomers_get_in_although(bool others)
     for (int64_t until = now_ns() + 15 * S; opened < 20 || (shared->other.frames < 10000 && now_ns() < until);
          opened++) {
         struct framebus_frame *f;
-        check_equal(framebus_reader_open(&rd, "bus", NULL), 0); /* the first time, whoever else knocks */
+        check_equal(framebus_reader_open(&rd, "bus", NULL), 0); /* the first attempt */
         check_equal(framebus_reader_next(rd, &f, 10 * S), 0);
         check_equal(frame_number(f), f->sequence);
         framebus_reader_release(rd, f);
@@ -76,27 +67,27 @@ static void ten_thousand_silent_connections_keep_nobody_out(void)
 
 static void silent_connections_of_another_user_keep_nobody_out(void)
 {
-    if (geteuid())
-        skip();
+    if (!can_be_several_users())
+        skip_because("needs root, to be several users");
     newcomers_get_in_although(true);
 }
 
 static void a_user_with_many_strangers_loses_only_its_own(void)
 {
-    if (geteuid())
-        skip();
+    if (!can_be_several_users())
+        skip_because("needs root, to be several users");
     check(!chmod(directory, 0711));
     struct good good = begin_well(&open_to_all);
-    int early = villain_connect(); /* root's; the crowd comes after it */
+    int early = fake_reader_connect(); /* root's; the crowd comes after it */
     const bool as_nobody = true;
     pid_t crowd = spawn(crowd_the_door, &as_nobody);
     check_soon(shared->other.frames > 2 * CROWD || has_ended(crowd));
-    struct message_hello m = villain_hello(1, 0);
+    struct message_hello m = fake_reader_hello(1, 0);
     union message *heard = malloc(sizeof *heard);
     int fds[MESSAGE_FDS_MAX];
     unsigned fd_count = 0;
     bool in_time = send(early, &m, sizeof m, MSG_NOSIGNAL) == sizeof m;
-    int type = villain_hear(early, heard, fds, &fd_count);
+    int type = fake_reader_hear(early, heard, fds, &fd_count);
     for (unsigned i = 0; type > 0 && i < fd_count; i++)
         close(fds[i]);
     if (type == MESSAGE_WELCOME)
@@ -120,7 +111,7 @@ static void listen_at(int *listener, const char *path)
           !listen(*listener, 16));
 }
 
-/* Puts off so many, then is a writer. */
+/* Puts off this many connections, then serves as a writer. */
 static void put_off(const void *argument)
 {
     const int *times = argument;
@@ -130,7 +121,7 @@ static void put_off(const void *argument)
     for (int i = 0; i < *times || !*times; i++) {
         int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
         check(fd >= 0);
-        connection_refuse(fd, -EAGAIN, "too many connections");
+        socket_refuse(fd, -EAGAIN, "too many connections");
         close(fd);
         shared->value[1]++;
     }
@@ -180,12 +171,12 @@ static void who_is_put_off_for_ever_is_told_so_and_does_not_spin(void)
 static void a_user_that_floods_with_many_readers_is_stopped(void)
 {
     struct good good = begin_well(&calm);
-    struct villain v[MOUTHS];
+    struct fake_reader v[MOUTHS];
     struct message_quota q;
     message_init(&q, MESSAGE_QUOTA, sizeof q);
     q.quota = 1;
     for (int i = 0; i < MOUTHS; i++)
-        v[i] = villain_attach(1, 0);
+        v[i] = fake_reader_attach(1, 0);
     int64_t until = now_ns() + 20 * S;
     while (!THROWN_OUT && now_ns() < until) {
         for (int word = 0; word < WORDS; word++)
@@ -200,7 +191,7 @@ static void a_user_that_floods_with_many_readers_is_stopped(void)
     check(THROWN_OUT > 0);
     for (int i = 0; i < MOUTHS; i++) {
         close(v[i].socket);
-        villain_detach(&v[i]);
+        fake_reader_detach(&v[i]);
     }
     end_well(&good); /* of the same user, and it said no more than it had to */
 }
@@ -210,7 +201,7 @@ static void strangers_that_talk_nonsense_without_end_do_not_fill_the_log(void)
     struct good good = begin_well(&calm);
     int64_t begun = now_ns();
     for (int i = 0; i < 1000; i++) {
-        int fd = villain_connect();
+        int fd = fake_reader_connect();
         send(fd, "nonsense", 8, MSG_NOSIGNAL);
         close(fd);
     }
@@ -228,23 +219,21 @@ static void strangers_that_talk_nonsense_without_end_do_not_fill_the_log(void)
 #define FEW  256  /* fds, of the writer: as many may be under way for its user */
 #define MANY 4096 /* of the other one */
 
-static void become_somebody(rlim_t fds)
+static void become_somebody(const bool *as_nobody, rlim_t fds)
 {
     const struct rlimit limit = {.rlim_cur = fds, .rlim_max = fds};
     check(!setrlimit(RLIMIT_NOFILE, &limit));
-    if (!geteuid())
+    if (*as_nobody)
         become_nobody();
-    check(!prctl(PR_SET_PDEATHSIG, SIGKILL)); /* which a change of user forgets */
 }
 
 /* Changes its format when it is told to. */
 static void write_two_formats(const void *argument)
 {
-    (void)argument;
     struct framebus_writer *w;
     struct framebus_format first = small(), second = picture("NV12", 64, 64);
     const struct framebus_writer_options options = {.history = 100, .max_slots = 200, .access_mode = 0666};
-    become_somebody(FEW);
+    become_somebody(argument, FEW);
     check_equal(framebus_writer_open(&w, "bus", &first, &options), 0);
     shared->writer.ready = 1;
     for (uint64_t n = 0; !shared->writer.stop; n++) {
@@ -262,23 +251,13 @@ static void write_two_formats(const void *argument)
 /* Sends fds to itself and never takes them out, until the kernel has enough of this user. */
 static void keep_fds_under_way(const void *argument)
 {
-    (void)argument;
-    become_somebody(MANY);
+    become_somebody(argument, MANY);
     int ends[2], fds[200], sent = 0;
     for (;;) {
         check(!socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends));
         for (int i = 0; i < 200; i++)
             fds[i] = ends[0];
-        char control[CMSG_SPACE(sizeof fds)] = {0}, byte = 0;
-        struct iovec part = {&byte, 1};
-        struct msghdr header = {
-            .msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
-        struct cmsghdr *c = CMSG_FIRSTHDR(&header);
-        c->cmsg_level = SOL_SOCKET;
-        c->cmsg_type = SCM_RIGHTS;
-        c->cmsg_len = CMSG_LEN(sizeof fds);
-        memcpy(CMSG_DATA(c), fds, sizeof fds);
-        if (sendmsg(ends[0], &header, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+        if (send_fds(ends[0], "", 1, fds, 200) < 0)
             break;
         sent += 200;
     }
@@ -291,15 +270,16 @@ static void keep_fds_under_way(const void *argument)
 
 static void file_descriptors_under_way_run_out_and_nobody_is_lost(void)
 {
-    check(!chmod(directory, 0711) && (geteuid() || !chown(directory, NOBODY, NOBODY)));
-    pid_t writer = spawn(write_two_formats, NULL);
+    const bool as_nobody = can_be_several_users();
+    check(!chmod(directory, 0711) && (!as_nobody || !chown(directory, NOBODY, NOBODY)));
+    pid_t writer = spawn(write_two_formats, &as_nobody);
     check_soon(shared->writer.ready == 1);
     pid_t reader = start_reader(&(struct reading){0});
     check_soon(shared->reader[0].frames > 2);
-    pid_t greedy = spawn(keep_fds_under_way, NULL);
+    pid_t greedy = spawn(keep_fds_under_way, &as_nobody);
     check_soon(shared->other.ready || has_ended(greedy));
 
-    /* A newcomer is put off, and one who is in goes on but for the next pool. */
+    /* A new reader is put off. One that is in goes on, except that it does not get the next pool. */
     struct framebus_reader *rd;
     check_fails(framebus_reader_open(&rd, "bus", NULL), EAGAIN, "crowded");
     uint64_t now = shared->writer.frames;

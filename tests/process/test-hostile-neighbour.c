@@ -5,9 +5,9 @@
  * frame, the writer keeps its pace, its memory and file descriptors stay within bounds, and who breaks the
  * protocol is thrown out with one line in the log.
  */
-#include "villain.h"
+#include "fake-reader.h"
 
-#include "semaphore.h"
+#include "shared/semaphore.h"
 
 #include <sys/epoll.h>
 #include <sys/resource.h>
@@ -66,7 +66,7 @@ static bool say(int fd, const void *bytes, size_t size)
 
 static void scribble(void)
 {
-    struct villain v = villain_attach(2, 0);
+    struct fake_reader v = fake_reader_attach(2, 0);
     shared_u32 *words = (shared_u32 *)v.page;
     static const uint32_t crafted[] = {0, 1, 0x7fffffff, 0x80000000, 0xffffffff};
     while (!told_to_stop() && !has_hung_up(v.socket))
@@ -78,7 +78,7 @@ static void scribble(void)
 
 static void claim_everything(void)
 {
-    struct villain v = villain_attach(2, 0);
+    struct fake_reader v = fake_reader_attach(2, 0);
     for (int i = 0; i < FRAMEBUS_SLOTS_MAX / 32; i++)
         store_ordered(&v.page->claims[i], UINT32_MAX);
     wait_to_be_stopped();
@@ -86,7 +86,7 @@ static void claim_everything(void)
 
 static void hoard(void)
 {
-    struct villain v = villain_attach(8, 0);
+    struct fake_reader v = fake_reader_attach(8, 0);
     store_ordered(&v.page->claims[0], 0xff);
     wait_to_be_stopped();
 }
@@ -94,7 +94,7 @@ static void hoard(void)
 /* Claims one slot after the other, as fast as it can, so that one that the writer would take is claimed. */
 static void hop(void)
 {
-    struct villain v = villain_attach(1, 0);
+    struct fake_reader v = fake_reader_attach(1, 0);
     while (!told_to_stop() && !has_hung_up(v.socket))
         for (uint32_t i = 0; i < 320; i++) {
             store_ordered(&v.page->claims[i / 32], 1u << i % 32);
@@ -102,37 +102,35 @@ static void hop(void)
         }
 }
 
+static void say_without_end(int fd, enum message_type type, size_t size)
+{
+    struct message_quota m; /* the others are its beginning */
+    message_init(&m, type, size);
+    m.quota = 2;
+    while (!told_to_stop() && say(fd, &m, size))
+        ;
+}
+
 static void ring_without_end(void)
 {
-    struct villain v = villain_attach(2, 0);
-    struct message_plain bell;
-    message_init(&bell, MESSAGE_BELL, sizeof bell);
-    while (!told_to_stop() && say(v.socket, &bell, sizeof bell))
-        ;
+    struct fake_reader v = fake_reader_attach(2, 0);
+    say_without_end(v.socket, MESSAGE_BELL, sizeof(struct message_plain));
 }
 
 static void talk_without_end(void)
 {
-    struct villain v = villain_attach(2, 0);
-    struct message_quota quota;
-    message_init(&quota, MESSAGE_QUOTA, sizeof quota);
-    quota.quota = 2;
-    while (!told_to_stop() && say(v.socket, &quota, sizeof quota))
-        ;
+    struct fake_reader v = fake_reader_attach(2, 0);
+    say_without_end(v.socket, MESSAGE_QUOTA, sizeof(struct message_quota));
 }
 
 static void ask_without_end(void)
 {
-    int fd = villain_connect();
-    struct message_plain question;
-    message_init(&question, MESSAGE_INFO, sizeof question);
-    while (!told_to_stop() && say(fd, &question, sizeof question))
-        ;
+    say_without_end(fake_reader_connect(), MESSAGE_INFO, sizeof(struct message_plain));
 }
 
 static void talk_nonsense(void)
 {
-    struct villain v = villain_attach(2, 0);
+    struct fake_reader v = fake_reader_attach(2, 0);
     uint32_t words[64];
     for (int i = 0; i < 64; i++)
         words[i] = any_number();
@@ -143,7 +141,7 @@ static void talk_nonsense(void)
 static void knock_without_end(void)
 {
     while (!told_to_stop())
-        close(villain_connect());
+        close(fake_reader_connect());
 }
 
 static void stand_at_the_door(void)
@@ -151,7 +149,7 @@ static void stand_at_the_door(void)
     while (!told_to_stop()) {
         int fds[100];
         for (int i = 0; i < 100; i++)
-            fds[i] = villain_connect();
+            fds[i] = fake_reader_connect();
         for (int i = 0; i < 100; i++)
             close(fds[i]);
     }
@@ -160,8 +158,8 @@ static void stand_at_the_door(void)
 static void come_and_go(void)
 {
     while (!told_to_stop()) {
-        int fd = villain_connect();
-        struct message_hello hello = villain_hello(2, 0);
+        int fd = fake_reader_connect();
+        struct message_hello hello = fake_reader_hello(2, 0);
         say(fd, &hello, sizeof hello);
         close(fd);
     }
@@ -180,7 +178,7 @@ static void fill_the_bus(void)
  * as that goes. */
 static void jam_the_bell(void)
 {
-    struct villain v = villain_attach(2, 0);
+    struct fake_reader v = fake_reader_attach(2, 0);
     struct epoll_event interest = {.events = EPOLLIN};
     uint64_t full = UINT64_MAX - 1;
     check(!fcntl(v.bell, F_SETFL, 0) && !fcntl(v.socket, F_SETFL, 0));
@@ -196,7 +194,7 @@ static void jam_the_bell(void)
 /* Has the writer answer and reads nothing, with the smallest buffer there is; then stands still. */
 static void stop_with_messages_queued(void)
 {
-    struct villain v = villain_attach(2, 0);
+    struct fake_reader v = fake_reader_attach(2, 0);
     struct message_quota quota;
     check(!setsockopt(v.socket, SOL_SOCKET, SO_RCVBUF, &(int){1}, sizeof(int)));
     message_init(&quota, MESSAGE_QUOTA, sizeof quota);
@@ -210,7 +208,7 @@ static void stop_with_messages_queued(void)
 /* Dies, and leaves children that have its socket, its bell and its page. */
 static void leave_children(void)
 {
-    struct villain v = villain_attach(4, 0);
+    struct fake_reader v = fake_reader_attach(4, 0);
     store_ordered(&v.page->claims[0], 0xf);
     for (int i = 0; i < 8; i++)
         shared->value[1 + i] = fork_idler();
@@ -218,21 +216,13 @@ static void leave_children(void)
 
 static void pass_fds(void)
 {
-    struct villain v = villain_attach(2, 0);
-    char control[CMSG_SPACE(100 * sizeof(int))] = {0};
+    struct fake_reader v = fake_reader_attach(2, 0);
     struct message_plain bell;
+    int fds[100];
     message_init(&bell, MESSAGE_BELL, sizeof bell);
-    struct iovec part = {&bell, sizeof bell};
-    struct msghdr header = {
-        .msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
-    struct cmsghdr *c = CMSG_FIRSTHDR(&header);
-    c->cmsg_level = SOL_SOCKET;
-    c->cmsg_type = SCM_RIGHTS;
-    c->cmsg_len = CMSG_LEN(100 * sizeof(int));
     for (int i = 0; i < 100; i++)
-        memcpy(CMSG_DATA(c) + i * sizeof(int), &v.bell, sizeof(int));
-    sendmsg(v.socket, &header,
-            MSG_NOSIGNAL | MSG_DONTWAIT); /* EPERM where the kernel lets the writer say no */
+        fds[i] = v.bell;
+    send_fds(v.socket, &bell, sizeof bell, fds, 100); /* EPERM where the kernel lets the writer say no */
     wait_to_be_stopped();
 }
 

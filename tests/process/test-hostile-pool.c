@@ -3,7 +3,7 @@
  * checked once, and nothing in the memory it shares is believed. */
 #include "fake-writer.h"
 
-#include "reader.h"
+#include "reader/reader.h"
 
 static void a_writer_made_by_hand_of_good_parts_is_accepted(void)
 {
@@ -23,6 +23,30 @@ static void a_writer_made_by_hand_of_good_parts_is_accepted(void)
     finish(fake, &shared->writer);
     check(!unlink(path_of("bus")));
 }
+
+static void *itself(struct fake *f)
+{
+    return f;
+}
+
+static void *index_of(struct fake *f)
+{
+    return f->index;
+}
+
+static void *record_of(struct fake *f)
+{
+    return &f->table[0].record;
+}
+
+#define SPOILT(of, type, field, bad, failure, said)                                                          \
+    {                                                                                                        \
+        SPOIL(of, type, field, bad), .error = failure, .word = said                                          \
+    }
+#define FAKE(field, bad, failure, said)   SPOILT(itself, fake, field, bad, failure, said)
+#define FIELD(field, bad, said)           SPOILT(NULL, layout_header, field, bad, EBADMSG, said)
+#define INDEX(field, bad, failure, said)  SPOILT(index_of, layout_index, field, bad, failure, said)
+#define RECORD(field, bad, failure, said) SPOILT(record_of, layout_record, field, bad, failure, said)
 
 /* ---- the region ---- */
 
@@ -72,16 +96,6 @@ static void truncate_and_admit_it(struct fake *f)
     f->pool.region_size = f->header->region_size = 8192;
 }
 
-static void claim_a_larger_region(struct fake *f)
-{
-    f->pool.region_size = UINT64_C(1) << 62;
-}
-
-static void claim_the_largest_region(struct fake *f)
-{
-    f->pool.region_size = UINT64_MAX;
-}
-
 static void send_a_file(struct fake *f)
 {
     f->fds[0] = open(path_of("file"), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
@@ -97,26 +111,6 @@ static void send_a_file_as_posix(struct fake *f)
 static void send_a_socket(struct fake *f)
 {
     f->fds[0] = f->listener;
-}
-
-static void send_an_unknown_kind(struct fake *f)
-{
-    f->pool.memory = 77;
-}
-
-static void send_no_fds(struct fake *f)
-{
-    f->fd_count = 0;
-}
-
-static void send_one_fd(struct fake *f)
-{
-    f->fd_count = 1;
-}
-
-static void send_sysv_with_two_fds(struct fake *f)
-{
-    f->pool.memory = FRAMEBUS_MEMORY_SYSV;
 }
 
 static void send_a_sysv_id_that_is_none(struct fake *f)
@@ -152,7 +146,8 @@ static void send_an_empty_page(struct fake *f)
 
 static void a_region_that_is_not_what_it_should_be_is_refused(void)
 {
-    static const struct trick tricks[] = {
+    const bool wide = sizeof(size_t) > 4; /* so that a region of 2^62 bytes could be mapped */
+    const struct trick tricks[] = {
         {.name = "no seals", .before = leave_unsealed, .error = EBADMSG, .word = "not sealed"},
         {.name = "no write seal", .before = seal_without_write, .error = EBADMSG, .word = "not sealed"},
         {.name = "no shrink seal", .before = seal_without_shrink, .error = EBADMSG, .word = "not sealed"},
@@ -161,16 +156,17 @@ static void a_region_that_is_not_what_it_should_be_is_refused(void)
         {.name = "empty", .before = truncate_to_nothing, .error = EBADMSG, .word = ""},
         {.name = "small", .before = truncate_below_a_header, .error = EBADMSG, .word = "100 bytes"},
         {.name = "short", .before = truncate_and_admit_it, .error = EBADMSG, .word = "outside"},
-        {.name = "large", .before = claim_a_larger_region, .error = EBADMSG, .word = "in place of"},
-        {.name = "largest", .before = claim_the_largest_region, .error = ENOMEM, .word = "address space"},
+        FAKE(pool.region_size, UINT64_C(1) << 62, wide ? EBADMSG : ENOMEM,
+             wide ? "in place of" : "address space"),
+        FAKE(pool.region_size, UINT64_MAX, ENOMEM, "address space"),
         {.name = "file", .before = send_a_file, .error = EBADMSG, .word = "not sealed"},
         {.name = "posix file", .before = send_a_file_as_posix, .error = EBADMSG, .word = "shared memory"},
         {.name = "socket", .before = send_a_socket, .error = EBADMSG, .word = "not sealed"},
-        {.name = "kind", .before = send_an_unknown_kind, .error = EBADMSG, .word = "kind 77"},
-        {.name = "no fds", .before = send_no_fds, .error = EPROTO, .word = "pool"},
-        {.name = "one fd", .before = send_one_fd, .error = EPROTO, .word = "pool"},
-        {.name = "sysv fds", .before = send_sysv_with_two_fds, .error = EPROTO, .word = "pool"},
-        {.name = "sysv id", .before = send_a_sysv_id_that_is_none, .error = EBADMSG, .word = "segment"},
+        FAKE(pool.memory, 77, EBADMSG, "kind 77"),
+        FAKE(fd_count, 0, EPROTO, "pool"),
+        FAKE(fd_count, 1, EPROTO, "pool"),
+        FAKE(pool.memory, FRAMEBUS_MEMORY_SYSV, EPROTO, "pool"),
+        {.name = "sysv id", .before = send_a_sysv_id_that_is_none, .error = EBADMSG, .word = "--ipc=host"},
         {.name = "no page", .before = send_a_page_that_is_none, .error = EBADMSG, .word = "reader page"},
         {.name = "pool as page", .before = send_the_pool_for_a_page, .error = EBADMSG, .word = "reader page"},
         {.name = "unsealed page", .before = send_an_unsealed_page, .error = EBADMSG, .word = "reader page"},
@@ -181,40 +177,18 @@ static void a_region_that_is_not_what_it_should_be_is_refused(void)
 
 /* ---- the header ---- */
 
-#define FIELD(field, bad, said)                                                                              \
-    {                                                                                                        \
-        .name = #field " = " #bad, .offset = offsetof(struct layout_header, field),                          \
-        .size = sizeof((struct layout_header *)0)->field, .value = (uint64_t)(bad), .error = EBADMSG,        \
-        .word = said                                                                                         \
-    }
-
 static void write_caps_without_end(struct fake *f)
 {
     memset((char *)f->header + f->header->caps_offset, 'x', f->header->format.caps_size);
 }
 
-static void begin_far_ahead(struct fake *f)
-{
-    f->pool.start = UINT64_C(1) << 63;
-}
-
-static void announce_another_cookie(struct fake *f)
-{
-    f->pool.cookie++;
-}
-
-static void speak_another_layout(struct fake *f)
-{
-    f->header->abi = 2;
-}
-
 static void a_header_that_makes_no_sense_is_refused(void)
 {
     static const struct trick tricks[] = {
-        FIELD(magic, 0, "no framebus pool"),
-        FIELD(magic, -1, "no framebus pool"),
-        {.name = "abi", .before = speak_another_layout, .error = EPROTONOSUPPORT, .word = "layout version 2"},
-        {.name = "cookie", .before = announce_another_cookie, .error = EBADMSG, .word = "another pool"},
+        FIELD(magic, 0, "not a framebus pool"),
+        FIELD(magic, -1, "not a framebus pool"),
+        SPOILT(NULL, layout_header, abi, 2, EPROTONOSUPPORT, "layout version 2"),
+        FAKE(pool.cookie, 1, EBADMSG, "another pool"),
         FIELD(region_size, 4096, "claims 4096 bytes"),
         FIELD(region_size, -1, "bytes"),
         FIELD(slots, 0, "0 slots"),
@@ -248,6 +222,10 @@ static void a_header_that_makes_no_sense_is_refused(void)
         FIELD(slot_capacity, -8, "slots are outside"),
         FIELD(slot_capacity, 1 << 20, "slots are outside"),
         FIELD(slot_capacity, 64, "do not fit"),
+        FIELD(meta_max, 7, "7 bytes of metadata"),
+        FIELD(meta_max, 65536, "slots are outside"), /* and the next frame begins before its end */
+        FIELD(meta_max, FRAMEBUS_META_MAX + 8, "of metadata"),
+        FIELD(meta_max, -8, "of metadata"),
         FIELD(format.size, 100, "makes no sense"),
         FIELD(format.size, 1 << 20, "do not fit"),
         FIELD(format.width, 0, "makes no sense"),
@@ -255,27 +233,18 @@ static void a_header_that_makes_no_sense_is_refused(void)
         FIELD(format.height, -1, "makes no sense"),
         FIELD(format.planes, 0, "makes no sense"),
         FIELD(format.planes, 5, "makes no sense"),
+        FIELD(format.orientation, 8, "makes no sense"),
         FIELD(format.stride[0], 10, "makes no sense"),
         FIELD(format.stride[0], -1, "makes no sense"),
         FIELD(format.offset[0], -1, "makes no sense"),
         FIELD(format.offset[0], 8, "makes no sense"),
         FIELD(first_sequence, UINT64_C(1) << 63, "begins with"),
-        {.name = "start", .before = begin_far_ahead, .error = EBADMSG, .word = "begins with"},
+        FAKE(pool.start, UINT64_C(1) << 63, EBADMSG, "begins with"),
     };
     PLAY(tricks);
 }
 
 /* ---- the index ---- */
-
-static void point_outside(struct fake *f)
-{
-    store_relaxed(&f->index->ring[0], FAKE_SLOTS);
-}
-
-static void point_far_outside(struct fake *f)
-{
-    store_relaxed(&f->index->ring[0], UINT32_MAX);
-}
 
 static void claim_for_the_reader(struct fake *f)
 {
@@ -284,87 +253,45 @@ static void claim_for_the_reader(struct fake *f)
         store_relaxed(&page->claims[i], UINT32_MAX);
 }
 
-static void run_backwards(struct fake *f)
-{
-    f->pool.start = 5; /* and one is published */
-}
-
 static void be_in_a_strange_state(struct fake *f)
 {
     f->pool.start = 1;
     store_ordered(&f->index->state, 9);
 }
 
-static struct layout_record *record_of(struct fake *f)
-{
-    return &f->table[0].record;
-}
-
-static void record_too_large(struct fake *f)
-{
-    record_of(f)->size = f->header->slot_capacity + 1;
-}
-
-static void record_with_the_largest_size(struct fake *f)
-{
-    record_of(f)->size = UINT64_MAX;
-}
-
-static void record_with_too_much_metadata(struct fake *f)
-{
-    record_of(f)->meta_size = FRAMEBUS_META_MAX + 1;
-}
-
 static void record_with_a_crop_outside(struct fake *f)
 {
-    record_of(f)->crop_x = 100;
-    record_of(f)->crop_width = 61;
-    record_of(f)->crop_height = 10;
+    f->table[0].record.crop_x = 100;
+    f->table[0].record.crop_width = 61;
+    f->table[0].record.crop_height = 10;
 }
 
 static void record_with_a_crop_that_overflows(struct fake *f)
 {
-    record_of(f)->crop_x = UINT32_MAX;
-    record_of(f)->crop_width = 2;
-    record_of(f)->crop_height = 1;
+    f->table[0].record.crop_x = UINT32_MAX;
+    f->table[0].record.crop_width = 2;
+    f->table[0].record.crop_height = 1;
 }
 
 static void metadata_that_does_not_fit(struct fake *f)
 {
     uint8_t *meta = (uint8_t *)f->header + f->header->data_offset + f->header->slot_capacity;
     memcpy(meta, (uint32_t[]){1, UINT32_MAX}, 8);
-    record_of(f)->meta_size = 16;
-}
-
-static void metadata_that_is_cut_off(struct fake *f)
-{
-    record_of(f)->meta_size = 7;
-}
-
-static void frames_that_are_not_there(struct fake *f)
-{
-    store_ordered(&f->index->head, 1000000); /* none of them has a slot of that version */
-}
-
-static void frames_beyond_counting(struct fake *f)
-{
-    store_ordered(&f->index->head, UINT32_MAX);
+    f->table[0].record.meta_size = 16;
 }
 
 static void an_index_that_makes_no_sense_is_refused(void)
 {
     static const struct trick tricks[] = {
-        {.name = "ring", .before = point_outside, .error = EBADMSG, .word = "points to a slot"},
-        {.name = "ring far", .before = point_far_outside, .error = EBADMSG, .word = "points to a slot"},
+        INDEX(ring[0], FAKE_SLOTS, EBADMSG, "points to a slot"),
+        INDEX(ring[0], UINT32_MAX, EBADMSG, "points to a slot"),
         {.name = "claims", .before = claim_for_the_reader, .error = EBADMSG, .word = "points to a slot"},
-        {.name = "backwards", .before = run_backwards, .error = EBADMSG, .word = "backwards"},
+        FAKE(pool.start, 5, EBADMSG, "backwards"), /* and one is published */
         {.name = "state", .before = be_in_a_strange_state, .error = EBADMSG, .word = "state 9"},
-        {.name = "size", .before = record_too_large, .error = EBADMSG, .word = "claims"},
-        {.name = "size max", .before = record_with_the_largest_size, .error = EBADMSG, .word = "claims"},
-        {.name = "meta",
-         .before = record_with_too_much_metadata,
-         .error = EBADMSG,
-         .word = "4097 of metadata"},
+        RECORD(size, 160 * 120 + 1, EBADMSG, "claims"),
+        RECORD(size, UINT64_MAX, EBADMSG, "claims"),
+        RECORD(meta_size, FAKE_META + 1, EBADMSG, "16385 of metadata"),
+        RECORD(meta_size, UINT32_MAX, EBADMSG, "4294967295 of metadata"),
         {.name = "crop", .before = record_with_a_crop_outside, .error = EBADMSG, .word = "crop"},
         {.name = "crop overflow",
          .before = record_with_a_crop_that_overflows,
@@ -372,10 +299,10 @@ static void an_index_that_makes_no_sense_is_refused(void)
          .word = "crop"},
         /* Nothing is wrong with the index, and the frame comes; its metadata do not. */
         {.name = "block", .before = metadata_that_does_not_fit, .error = ETIMEDOUT, .word = ""},
-        {.name = "cut off", .before = metadata_that_is_cut_off, .error = ETIMEDOUT, .word = ""},
-        /* Frames that are gone before they can be taken are no crime. */
-        {.name = "no frames", .before = frames_that_are_not_there, .error = ETIMEDOUT, .word = ""},
-        {.name = "too many", .before = frames_beyond_counting, .error = EBADMSG, .word = "backwards"},
+        RECORD(meta_size, 7, ETIMEDOUT, ""),
+        /* A frame that is gone before it can be taken is not an offence. */
+        INDEX(head, 1000000, ETIMEDOUT, ""), /* none of them has a slot of that version */
+        INDEX(head, UINT32_MAX, EBADMSG, "backwards"),
     };
     PLAY(tricks);
 }
@@ -405,7 +332,7 @@ static void change_everything(struct fake *f)
             seed ^= seed >> 7;
             seed ^= seed << 17;
             uint32_t any = (uint32_t)(seed >> 32), value = any & 1 << 30 ? any : edges[any % 9];
-            store_ordered(&meta[any % 64], value);
+            store_ordered(&meta[any % (any & 1 << 29 ? 64 : FAKE_META / 4)], value);
             if (shared->go && i % rarely == 5) /* the reader is in: the header as well */
                 store_ordered(&words[any % front], value);
             if (i % rarely == 9)
@@ -413,7 +340,8 @@ static void change_everything(struct fake *f)
             if (i % 10)
                 continue;
             uint32_t slot = any % FAKE_SLOTS;
-            f->table[slot].record = (struct layout_record){.size = small().size, .meta_size = any % 64 * 8};
+            f->table[slot].record =
+                (struct layout_record){.size = small().size, .meta_size = any % (FAKE_META / 8 + 1) * 8};
             store_ordered(&f->table[slot].version, version_of(number));
             store_ordered(&f->index->ring[number % 8], slot);
             store_ordered(&f->index->head, ++number & NUMBER_MASK);
@@ -432,6 +360,22 @@ static uint64_t read_all(const struct framebus_reader *rd, const void *at, uint6
     return sum;
 }
 
+/* Where the blocks are, and what a copy of them is like. */
+static void read_metadata(const struct framebus_reader *rd, const struct framebus_frame *f)
+{
+    static _Alignas(8) uint8_t packed[FAKE_META];
+    const void *block;
+    uint32_t tag;
+    size_t size, at = 0;
+    while ((block = framebus_frame_next_meta(f, &at, &tag, &size)))
+        read_all(rd, block, size);
+    size_t copied = framebus_frame_copy_meta(f, packed, sizeof packed);
+    check(copied <= sizeof packed);
+    for (at = 0; framebus_meta_next(packed, copied, &at, &tag, &size);)
+        shared->value[3]++;
+    check_equal(at, copied);
+}
+
 static void read_what_changes(const void *argument)
 {
     (void)argument;
@@ -447,11 +391,7 @@ static void read_what_changes(const void *argument)
             continue;
         read_all(rd, f->data, f->size);
         check(f->crop.x <= f->format->width && f->crop.y <= f->format->height);
-        uint32_t tag;
-        size_t size;
-        const void *block;
-        for (unsigned i = 0; (block = framebus_frame_meta_at(f, i, &tag, &size)); i++)
-            read_all(rd, block, size);
+        read_metadata(rd, f);
         framebus_reader_release(rd, f);
         shared->value[0]++;
     }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Attempts to make somebody wait or spin: bells, sockets that are slow to close, a log that nobody
  * reads, file descriptors that run out. */
+#include "fake-reader.h"
 #include "fake-writer.h"
-#include "villain.h"
 
-#include "reader.h"
-#include "semaphore.h"
+#include "reader/reader.h"
+#include "shared/semaphore.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -28,7 +28,7 @@ static int64_t processor_time(int who)
 #define LISTENERS 32
 #define EARS      19000 /* of each */
 
-static struct villain deaf_aid;
+static struct fake_reader deaf_aid;
 static unsigned ear_count;
 static _Atomic unsigned listening, silences;
 
@@ -72,7 +72,7 @@ static void listen_with_many_ears(const void *argument)
     limit.rlim_cur = limit.rlim_max;
     check(!setrlimit(RLIMIT_NOFILE, &limit));
     ear_count = limit.rlim_cur < EARS ? (unsigned)limit.rlim_cur : EARS;
-    deaf_aid = villain_attach(1, 0);
+    deaf_aid = fake_reader_attach(1, 0);
     for (int i = 0; i < LISTENERS; i++) {
         struct pollfd *ears = calloc(ear_count, sizeof *ears);
         check(ears);
@@ -91,7 +91,7 @@ static void listen_with_many_ears(const void *argument)
         check_equal(epoll_wait(deaf_aid.bell, &event, 1, 0), 1);
         silences = rings;
     }
-    villain_expect_refusal(deaf_aid.socket, EBUSY, "waking it takes too long");
+    fake_reader_expect_refusal(deaf_aid.socket, EBUSY, "waking it takes too long");
     _exit(0); /* with all its threads */
 }
 
@@ -199,7 +199,7 @@ static void a_reader_that_always_finds_a_frame_hears_that_it_was_thrown_out(void
 
 #define LINGER 60
 
-/* A TCP socket that, closed by the last who has it, waits for a peer that never reads. */
+/* A TCP socket whose last close waits for a peer that never reads. */
 static int slow_socket(int *listener)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -307,18 +307,9 @@ static void sockets_that_are_slow_to_close_do_not_hold_up_a_writer(void)
 {
     struct good good = begin_well(&calm);
     for (int i = 0; i < 4; i++) {
-        int listener, slow = slow_socket(&listener), fd = villain_connect();
-        char control[CMSG_SPACE(sizeof(int))] = {0};
-        struct message_hello m = villain_hello(2, 0);
-        struct iovec part = {&m, sizeof m};
-        struct msghdr header = {
-            .msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
-        struct cmsghdr *c = CMSG_FIRSTHDR(&header);
-        c->cmsg_level = SOL_SOCKET;
-        c->cmsg_type = SCM_RIGHTS;
-        c->cmsg_len = CMSG_LEN(sizeof(int));
-        memcpy(CMSG_DATA(c), &slow, sizeof slow);
-        if (sendmsg(fd, &header, MSG_NOSIGNAL) < 0) {
+        int listener, slow = slow_socket(&listener), fd = fake_reader_connect();
+        struct message_hello m = fake_reader_hello(2, 0);
+        if (send_fds(fd, &m, sizeof m, &slow, 1) < 0) {
             check_equal(errno, EPERM); /* since Linux 6.16 it does not even come through */
             check(!setsockopt(slow, SOL_SOCKET, SO_LINGER, &(struct linger){0}, sizeof(struct linger)));
         }
@@ -361,10 +352,10 @@ static void a_full_standard_error_holds_nobody_up(void)
     check_soon(shared->writer.ready == 1);
     pid_t reader = start_reader(&(struct reading){0});
     for (int i = 0; i < 20; i++) { /* each a line of warning, and lines of information */
-        struct villain v = villain_attach(2, 0);
+        struct fake_reader v = fake_reader_attach(2, 0);
         store_ordered(&v.page->claims[0], 0xff);
-        villain_expect_refusal(v.socket, EDQUOT, "more than");
-        villain_detach(&v);
+        fake_reader_expect_refusal(v.socket, EDQUOT, "more than");
+        fake_reader_detach(&v);
     }
     uint64_t now = shared->writer.frames;
     check_soon(shared->reader[0].last > now + 3);
@@ -405,7 +396,7 @@ static void a_writer_that_lost_its_last_file_descriptor_does_not_spin(void)
 {
     pid_t writer = spawn(write_without_any_fds, NULL);
     check_soon(shared->writer.ready == 1);
-    int fd = villain_connect();
+    int fd = fake_reader_connect();
     shared->go = 1;
     check_soon(shared->go == 2 || has_ended(writer));
     struct framebus_reader *rd;

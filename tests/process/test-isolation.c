@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* One reader's misfortune is nobody else's. */
+/* What happens to one reader does not reach the others. */
 #include "harness.h"
 
 /* At this rate and history a reader may be kept from running for 2 s without missing anything. */

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Readers and writers that are driven by poll: nothing is overlooked, and nothing spins. */
+#include "../emulated.h"
 #include "harness.h"
 
+#include <pthread.h>
 #include <sys/epoll.h>
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -135,6 +137,195 @@ static void a_following_reader_driven_by_poll_goes_from_writer_to_writer(void)
     }
     framebus_reader_close(rd);
     check_equal(framebus_remove("bus", NULL, NULL), 1);
+}
+
+/* ---- one next a wake-up, as with any socket ---- */
+
+/* The most naive of loops: wait, one next, and again; never a next before the first wait. With a history of
+ * one the writer waits until a frame was taken: a wake-up that is lost is not made good by the next frame. */
+static void one_next_a_wake_up_sees_every_frame(bool with_epoll, bool follow)
+{
+    const struct writing writing = {
+        .format = picture("GRAY8", 16, 16),
+        .options = {.lossless = true, .lossless_timeout_ns = 30 * S, .history = orders_loads() ? 1 : 4},
+        .frames = MANY,
+        .waits = true};
+    struct framebus_reader *rd;
+    struct framebus_frame *f;
+    struct framebus_reader_options options = {
+        .delivery = FRAMEBUS_DELIVERY_LOSSLESS, .follow = follow, .wait_ns = 20 * S};
+    pid_t writer = start_writer(&writing);
+    check_equal(framebus_reader_open(&rd, "bus", &options), 0);
+    int fd = framebus_reader_fd(rd), epoll = -1;
+    if (with_epoll) {
+        epoll = epoll_create1(EPOLL_CLOEXEC);
+        check(!epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &(struct epoll_event){.events = EPOLLIN}));
+    }
+    shared->go = 1;
+    uint64_t expected = 0, wakes = 0, empty = 0;
+    while (expected < MANY) {
+        wait_readable(fd, epoll);
+        wakes++;
+        int r = framebus_reader_next(rd, &f, 0);
+        if (r == -ETIMEDOUT) {
+            empty++;
+            continue;
+        }
+        check_equal(r, 0);
+        check_equal(frame_number(f), expected);
+        expected++;
+        framebus_reader_release(rd, f);
+    }
+    note("%llu wake-ups, %llu of them for nothing", (unsigned long long)wakes, (unsigned long long)empty);
+    check(empty <= wakes / 2 + 100);
+    if (epoll >= 0)
+        close(epoll);
+    framebus_reader_close(rd);
+    finish(writer, &shared->writer);
+    shared->go = 0;
+}
+
+static void one_next_after_each_poll_sees_every_frame(void)
+{
+    one_next_a_wake_up_sees_every_frame(false, false);
+    one_next_a_wake_up_sees_every_frame(false, true);
+}
+
+static void one_next_after_each_epoll_sees_every_frame(void)
+{
+    one_next_a_wake_up_sees_every_frame(true, false);
+    one_next_a_wake_up_sees_every_frame(true, true);
+}
+
+static bool is_readable(int fd)
+{
+    struct pollfd wait = {.fd = fd, .events = POLLIN};
+    return poll(&wait, 1, 50) > 0;
+}
+
+/* Frames of the history that are there already, before the fd is asked for or after. */
+static void frames_that_wait_keep_the_fd_readable(void)
+{
+    struct framebus_format format = small();
+    pid_t writer = start_writer(&(struct writing){.format = format, .frames = 1});
+    struct framebus_reader *rd;
+    struct framebus_frame *f;
+    check_soon(shared->writer.frames == 1);
+    check_equal(framebus_reader_open(&rd, "bus", NULL), 0);
+    int fd = framebus_reader_fd(rd);
+    for (int i = 0; i < 3; i++)
+        check(is_readable(fd));
+    check_equal(framebus_reader_next(rd, &f, 0), 0);
+    framebus_reader_release(rd, f);
+    while (is_readable(fd))
+        check_equal(framebus_reader_next(rd, &f, 0), -ETIMEDOUT);
+    framebus_reader_close(rd);
+    finish(writer, &shared->writer);
+}
+
+static void *release_soon(void *argument)
+{
+    void **both = argument;
+    sleep_ns(20 * MS);
+    framebus_reader_release(both[0], both[1]);
+    return NULL;
+}
+
+/* A loop that goes on polling with all its quota held must not spin; a release, in any thread, goes on. */
+static void a_full_quota_silences_the_fd_until_a_release(void)
+{
+    for (int follow = 0; follow < 2; follow++) {
+        pid_t writer = start_writer(&(struct writing){.interval_ns = 2 * MS});
+        struct framebus_reader *rd;
+        struct framebus_frame *f, *held[2];
+        check_equal(framebus_reader_open(&rd, "bus", &(struct framebus_reader_options){.follow = follow}), 0);
+        int fd = framebus_reader_fd(rd);
+        for (int i = 0; i < 2;) {
+            wait_readable(fd, -1);
+            i += !framebus_reader_next(rd, &held[i], 0);
+        }
+        int wakes = 0;
+        for (int64_t end = now_ns() + 300 * MS; now_ns() < end; wakes++) {
+            if (!is_readable(fd))
+                break;
+            check_equal(framebus_reader_next(rd, &f, 0), -EBUSY);
+        }
+        check(wakes < 200); /* at most one for each frame that is published */
+        pthread_t thread;
+        void *both[] = {rd, held[0]};
+        check(!pthread_create(&thread, NULL, release_soon, both));
+        int r;
+        do {
+            wait_readable(fd, -1);
+            r = framebus_reader_next(rd, &f, 0);
+        } while (r == -ETIMEDOUT || r == -EBUSY);
+        check_equal(r, 0);
+        check(!pthread_join(thread, NULL));
+        framebus_reader_release(rd, held[1]);
+        framebus_reader_release(rd, f);
+        framebus_reader_close(rd);
+        finish(writer, &shared->writer);
+    }
+}
+
+/* What a writer's death leaves readable is silenced too, while nothing can be taken for it. */
+static void a_full_quota_silences_the_fd_of_a_dead_writer_too(void)
+{
+    pid_t writer = start_writer(&(struct writing){.interval_ns = 5 * MS});
+    struct framebus_reader *rd;
+    struct framebus_frame *f, *held[2];
+    check_equal(framebus_reader_open(&rd, "bus", NULL), 0);
+    int fd = framebus_reader_fd(rd), r;
+    for (int i = 0; i < 2;) {
+        wait_readable(fd, -1);
+        i += !framebus_reader_next(rd, &held[i], 0);
+    }
+    kill_now(writer);
+    int wakes = 0;
+    while (wakes < 100 && is_readable(fd)) {
+        check_equal(framebus_reader_next(rd, &f, 0), -EBUSY);
+        wakes++;
+    }
+    check(wakes < 100);
+    framebus_reader_release(rd, held[0]);
+    do {
+        wait_readable(fd, -1);
+        r = framebus_reader_next(rd, &f, 0);
+        if (!r)
+            framebus_reader_release(rd, f);
+    } while (!r);
+    check_equal(r, -EPIPE);
+    check(is_readable(fd)); /* it stays so: there is this error to return */
+    framebus_reader_release(rd, held[1]);
+    framebus_reader_close(rd);
+    check_equal(framebus_remove("bus", NULL, NULL), 1);
+}
+
+static void a_larger_quota_makes_the_fd_readable_again(void)
+{
+    pid_t writer = start_writer(&(struct writing){.interval_ns = 2 * MS});
+    struct framebus_reader *rd;
+    struct framebus_frame *f[3];
+    check_equal(framebus_reader_open(&rd, "bus", NULL), 0);
+    int fd = framebus_reader_fd(rd);
+    for (int i = 0; i < 2;) {
+        wait_readable(fd, -1);
+        i += !framebus_reader_next(rd, &f[i], 0);
+    }
+    stop_now(writer);
+    while (is_readable(fd))
+        check_equal(framebus_reader_next(rd, &f[2], 0), -EBUSY);
+    check(!kill(writer, SIGCONT));
+    check_equal(framebus_reader_set_quota(rd, 3), 0);
+    wait_readable(fd, -1);
+    int r;
+    while ((r = framebus_reader_next(rd, &f[2], 0)) == -ETIMEDOUT)
+        wait_readable(fd, -1);
+    check_equal(r, 0);
+    for (int i = 0; i < 3; i++)
+        framebus_reader_release(rd, f[i]);
+    framebus_reader_close(rd);
+    finish(writer, &shared->writer);
 }
 
 /* ---- what else there is to tell ---- */
@@ -330,6 +521,12 @@ int main(void)
         PROCESS_TEST(a_following_reader_driven_by_poll_overlooks_no_frame),
         PROCESS_TEST(a_following_reader_driven_by_epoll_overlooks_no_frame),
         PROCESS_TEST(a_following_reader_driven_by_poll_goes_from_writer_to_writer),
+        PROCESS_TEST(one_next_after_each_poll_sees_every_frame),
+        PROCESS_TEST(one_next_after_each_epoll_sees_every_frame),
+        PROCESS_TEST(frames_that_wait_keep_the_fd_readable),
+        PROCESS_TEST(a_full_quota_silences_the_fd_until_a_release),
+        PROCESS_TEST(a_full_quota_silences_the_fd_of_a_dead_writer_too),
+        PROCESS_TEST(a_larger_quota_makes_the_fd_readable_again),
         PROCESS_TEST(changes_ends_and_death_wake_a_reader_driven_by_poll),
         PROCESS_TEST(a_frame_published_between_looking_and_waiting_wakes),
         PROCESS_TEST(cancelling_wakes_a_reader_driven_by_poll),

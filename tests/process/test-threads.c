@@ -41,13 +41,13 @@ static void *write_many(void *unused)
         check_equal(r, 0);
         fill_frame(f, numbers++);
         check_equal(framebus_writer_publish(writer, f), 0);
-        check(frame_number(f) >= 0); /* it may still be read by who published it */
+        check(frame_number(f) >= 0); /* its publisher may still read it */
         if (g)
             framebus_writer_release(writer, g);
         g = f; /* each keeps one while it writes the next */
         if (i % 100 == 0) {
             check_equal(framebus_writer_begin(writer, &f), 0);
-            check_equal(framebus_writer_cancel(writer, f), 0);
+            framebus_writer_release(writer, f);
         }
     }
     framebus_writer_release(writer, g);

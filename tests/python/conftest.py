@@ -10,9 +10,10 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BUILD = pathlib.Path(os.environ.get('FRAMEBUS_BUILD', ROOT / 'build')).resolve()
 
-# For us and for everything that we start.
+# For this process and for everything that it starts.
 os.environ['FRAMEBUS_LIBRARY'] = str(BUILD / 'lib' / 'libframebus.so.0')
-os.environ['PYTHONPATH'] = str(ROOT / 'lib' / 'python')
+os.environ['FRAMEBUS_PIXELS'] = str(BUILD / 'pixels' / 'framebus-pixels.so.0')
+os.environ['PYTHONPATH'] = str(ROOT / 'python')
 os.environ['PYTHONDONTWRITEBYTECODE'] = '1'
 os.environ['PYTHONUNBUFFERED'] = '1'
 sys.path.insert(0, os.environ['PYTHONPATH'])
@@ -33,9 +34,9 @@ def writer(peer):
 @pytest.fixture
 def python(spawn, tmp_path):
     """Starts a Python program of its own."""
-    def start(code, *arguments, **more):
+    def start(code, *arguments, modules='framebus, numpy, os, signal, sys, time', **more):
         path = tmp_path / f'program-{len(list(tmp_path.iterdir()))}.py'
-        path.write_text('import framebus, numpy, os, signal, sys, time\n' + code)
+        path.write_text(f'import {modules}\n{code}')
         return spawn(sys.executable, path, *arguments, **more)
     return start
 

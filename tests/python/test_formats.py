@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Planes are where C sees them, in every format."""
+import copy
+import pickle
 from fractions import Fraction
 
 import framebus
@@ -135,3 +137,34 @@ def test_a_payload_has_a_media_type():
     form = Format.payload('image/jpeg, width=640', 4096, width=640, height=480)
     assert (form.name, form.fourcc, form.drm, form.planes, form.size) == ('image/jpeg', 0, '', (), 4096)
     assert (form.width, form.height, form.caps) == (640, 480, 'image/jpeg, width=640')
+
+
+# ---- Pickling --------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize('form', [
+    Format('NV12', 1920, 1080, rate=(30000, 1001), aspect=Fraction(4, 3), color=framebus.Color(1, 1, 1, 2), caps='x/y'),
+    Format('BGR', 5, 3), Format.payload('image/jpeg, a=b', 4096, width=640, height=480, rate=30)], ids=str)
+def test_a_format_can_be_pickled_and_copied(form):
+    for again in (pickle.loads(pickle.dumps(form)), copy.copy(form), copy.deepcopy(form)):
+        assert again == form and hash(again) == hash(form) and repr(again) == repr(form)
+        assert (again.caps, again.strides, again.planes) == (form.caps, form.strides, form.planes)
+
+
+def test_a_pickle_that_was_changed_is_refused():
+    restore, (fourcc, width, *rest) = Format('BGR', 8, 8).__reduce__()
+    with pytest.raises(ValueError, match='width 70000'):
+        restore(fourcc, 70000, *rest)
+
+
+def test_what_is_told_of_a_bus_can_be_pickled_and_the_rest_says_why_not(bus_dir, served):
+    with served(framebus.Writer('cam0', Format('BGR', 8, 8))) as writer, framebus.Reader('cam0') as reader:
+        writer.write(bytes(8 * 8 * 3))
+        info = framebus.query('cam0')
+        assert pickle.loads(pickle.dumps(info)) == info and info.readers and info.format == Format('BGR', 8, 8)
+        with reader.next(10) as frame:
+            assert repr(reader) == "<framebus.Reader 'cam0', BGR 8x8>"
+            for one, complaint in ((reader, r"a reader cannot be pickled: .* framebus.Reader\('cam0'\)"),
+                                   (writer, r"a writer cannot be pickled: .* framebus.Writer\('cam0'\)"),
+                                   (frame, 'a frame cannot be pickled, .* send frame.to_ndarray')):
+                with pytest.raises(TypeError, match=complaint):
+                    pickle.dumps(one)

@@ -67,6 +67,45 @@ def test_a_c_reader_sees_every_byte_and_field(bus, c_reader):
     assert reader.out().splitlines() == expected
 
 
+def test_metadata_of_a_megabyte_is_written_in_place(bus):
+    writer = bus(meta_size=1 << 20)
+    with framebus.Reader('cam0') as reader:
+        for size in (1, 65536, (1 << 20) - 8):
+            block = numpy.arange(size, dtype='u1')
+            with writer.frame() as frame:
+                view = frame.append_meta('bulk', size)
+                assert (len(view), view.readonly) == (size, False)
+                view[:] = block.data
+            assert reader.next(10).meta == [('bulk', block.tobytes())]
+            view.release()
+        with writer.frame() as frame:
+            with pytest.raises(OSError, match='do not fit') as caught:
+                frame.append_meta('bulk', (1 << 20) - 7)
+            assert caught.value.errno == errno.ENOSPC and frame.meta == []
+    with pytest.raises(ValueError, match='meta_size 1048577'):
+        framebus.Writer('cam1', meta_size=(1 << 20) + 1)
+
+
+def test_orientation_field_flags_and_the_time_of_another_clock(bus):
+    form = Format('BGR', 64, 48, orientation=framebus.Orientation.MIRROR_90)
+    assert form != Format('BGR', 64, 48) and 'mirrored, turned 90' in str(form)
+    writer = bus(form)
+    flags = framebus.FrameFlags.INTERLACED | framebus.FrameFlags.RFF | framebus.FrameFlags.ONE_FIELD
+    time = framebus.ClockTime(1700000000 * 10**9, framebus.Clock.TAI, 50)
+    with framebus.Reader('cam0') as reader:
+        with writer.frame() as frame:
+            assert frame.clock_time is None
+            frame.flags, frame.clock_time = flags, time
+        frame = reader.next(10)
+        assert (frame.flags, frame.clock_time, frame.format.orientation) == (flags, time, form.orientation)
+        assert framebus.query('cam0').format == form
+    with writer.frame() as frame:
+        with pytest.raises(ValueError, match='clock 3'):
+            frame.clock_time = (0, 3)
+    with pytest.raises(ValueError, match='orientation 8'):
+        Format('BGR', 64, 48, orientation=8)
+
+
 def test_payloads(bus, c_reader):
     writer = bus(Format.payload('image/jpeg', 100), lossless=True)
     reader = c_reader(5)
@@ -192,7 +231,7 @@ def test_no_format_yet(bus):
         writer.frame()
     assert caught.value.errno == errno.ENODATA
     writer.set_format(Format('GRAY8', 4, 4))
-    writer.write(numpy.zeros((4, 4)))
+    writer.write(numpy.zeros((4, 4), 'u1'))
 
 
 @pytest.mark.parametrize('setting, complaint', [
@@ -201,7 +240,7 @@ def test_no_format_yet(bus):
     (lambda frame: setattr(frame, 'capture_ns', -1), 'capture_ns -1'),
     (lambda frame: setattr(frame, 'flags', 2**32), 'flags 4294967296'),
     (lambda frame: frame.add_meta('abc', b''), "tag 'abc'"),
-    (lambda frame: frame.add_meta('note', bytes(5000)), '5000 bytes of metadata'),
+    (lambda frame: frame.add_meta('note', bytes(5000)), '5008 bytes of metadata'),
 ])
 def test_what_cannot_be_published_is_refused(bus, setting, complaint):
     writer = bus()
@@ -228,6 +267,43 @@ def test_options_arrive(bus):
     assert (info.history, info.max_slots, info.max_lends, info.lossless) == (7, 40, 3, True)
 
 
+# ---- Signals ---------------------------------------------------------------------------------------
+
+LOSSLESS = '''
+def on_alarm(*_):
+    print("waits", flush=True)
+    {code}
+with framebus.Writer('cam0', framebus.Format('GRAY8', 4, 4), lossless=True, lossless_timeout=None) as writer:
+    while not writer.info.readers:
+        writer.serve(0.01)
+    signal.signal(signal.SIGALRM, on_alarm)
+    signal.setitimer(signal.ITIMER_REAL, 0.3, 0.1)
+    try:
+        for _ in range(6):
+            writer.write(numpy.zeros((4, 4), 'u1'))
+        print("done", flush=True)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+'''
+
+
+def test_ctrl_c_ends_a_writer_that_waits_for_readers(python):
+    process = python(LOSSLESS.format(code='raise KeyboardInterrupt'))
+    with framebus.Reader('cam0', wait=10, delivery='lossless'):
+        assert process.finish() != 0
+    assert 'KeyboardInterrupt' in process.err() and 'done' not in process.out()
+
+
+def test_other_signals_do_not_end_a_writer_that_waits_for_readers(python):
+    process = python(LOSSLESS.format(code='pass'))
+    with framebus.Reader('cam0', wait=10, delivery='lossless') as reader:
+        process.until(lambda: process.out().count('waits') > 2, what='its wait')
+        for _ in range(6):
+            reader.next(10).release()
+        assert process.finish() == 0, process.err()
+    assert 'done' in process.out()
+
+
 # ---- Ends ------------------------------------------------------------------------------------------
 
 def test_leaving_the_block_ends_the_stream(python):
@@ -251,7 +327,7 @@ def test_a_stream_can_begin_anew(bus):
     writer = bus(lossless=True)  # another reader may miss a whole short stream
     with framebus.Reader('cam0', delivery='lossless') as reader:
         for _ in range(2):
-            writer.write(numpy.zeros((48, 64, 3)))
+            writer.write(numpy.zeros((48, 64, 3), 'u1'))
             writer.end()
             assert [frame.width for frame in reader] == [64]
 
@@ -274,7 +350,7 @@ def test_an_idle_writer_serves_by_select(bus_dir, peer):
         while not writer.info.readers:
             assert select.select([writer], [], [], 10)[0] == [writer]
             writer.dispatch()
-        writer.write(numpy.zeros((4, 4)))
+        writer.write(numpy.zeros((4, 4), 'u1'))
         assert reader.finish() == 0
 
 
@@ -308,7 +384,7 @@ def test_another_thread_may_close_while_a_lossless_writer_waits(bus):
     def publish():
         try:
             while True:
-                writer.write(numpy.zeros((8, 8)))
+                writer.write(numpy.zeros((8, 8), 'u1'))
         except (OSError, ValueError) as error:
             told.append(error)
     thread = threading.Thread(target=publish)

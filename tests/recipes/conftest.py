@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Fixtures for the commands of docs/recipes.md.
+"""Fixtures for the commands of docs/using/recipes.md.
 
 cam0        a bus with the test picture of `framebus test`
 shell       starts a command as it is written, in an empty directory that is also its home: shell('framebus recv ...')
@@ -7,33 +7,19 @@ bars        of a picture's file: how many pixels each of the test picture's colo
 """
 import os
 import pathlib
-import shutil
-import subprocess
 import sys
 
 import pytest
+from pipewire import session  # noqa: F401
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BUILD = pathlib.Path(os.environ.get('FRAMEBUS_BUILD', ROOT / 'build')).resolve()
 
-# For us and for everything that we start.
+# For this process and for everything that it starts.
 os.environ['FRAMEBUS_LIBRARY'] = str(BUILD / 'lib' / 'libframebus.so.0')
-os.environ['PYTHONPATH'] = str(ROOT / 'lib' / 'python')
+os.environ['PYTHONPATH'] = str(ROOT / 'python')
 os.environ['PYTHONDONTWRITEBYTECODE'] = '1'
 sys.path.insert(0, os.environ['PYTHONPATH'])
-
-
-def need(*programs):
-    for program in programs:
-        if not shutil.which(program):
-            pytest.skip(f'there is no {program}')
-
-
-def need_elements(*names):
-    need('gst-inspect-1.0')
-    for name in names:
-        if subprocess.run(['gst-inspect-1.0', '--exists', '--atleast-version=0.1', name]).returncode:
-            pytest.skip(f'there is no {name}')
 
 
 @pytest.fixture

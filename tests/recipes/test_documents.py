@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Every command of every document is run by a test as it is written, or stands in a list here that says why not."""
+"""Every command of every document is run by a test as it is written, or stands in a list here that says why not. Every
+link of a document to a file of the tree, or to a heading, has its target."""
 import json
 import os
 import re
@@ -15,19 +16,16 @@ IN_THE_GUEST = 'needs a device; run in a virtual machine, with names of its own,
 ELSEWHERE = [  # page, what its command begins with, why no test runs it
     ('README.md', 'tests/run.sh', RUN_BY_HAND),
     ('CONTRIBUTING.md', 'tests/run.sh', RUN_BY_HAND),
-    ('docs/performance.md', 'tests/bench/run.sh', 'takes 25 minutes; bench/test_bench.py runs each benchmark with --quick'),
-    ('docs/devices.md', 'sudo usermod', 'changes who somebody is, at the next login'),
-    ('docs/devices.md', 'sudo modprobe v4l2loopback', 'loads a kernel module; the guest of vm/run has it from its start'),
-    ('docs/devices.md', 'gst-launch-1.0 framebussrc bus=cam0 ! v4l2sink', IN_THE_GUEST + 'vm/cases-webcam'),
-    ('docs/devices.md', 'camera --format', IN_THE_GUEST + 'vm/test-camera.c'),
-    ('docs/devices.md', 'kms-display --frames', IN_THE_GUEST + 'vm/test-kms.c'),
-    ('docs/devices.md', 'kill %1', IN_THE_GUEST + 'vm/test-camera.c'),
+    ('docs/inside/performance.md', 'bench/run.sh', 'takes 25 minutes; tests/bench/test_bench.py runs each benchmark with --quick'),
+    ('docs/using/devices.md', 'sudo usermod', 'changes who somebody is, at the next login'),
+    ('docs/using/devices.md', 'sudo modprobe v4l2loopback', 'loads a kernel module; the guest of vm/run has it from its start'),
+    ('docs/using/devices.md', 'gst-launch-1.0 framebussrc bus=cam0 ! v4l2sink', IN_THE_GUEST + 'vm/cases-webcam'),
+    ('docs/using/devices.md', 'framebus camera --format', IN_THE_GUEST + 'vm/test-camera.c'),
+    ('docs/using/devices.md', 'framebus display --frames', IN_THE_GUEST + 'vm/test-kms.c'),
+    ('docs/using/devices.md', 'kill %1', IN_THE_GUEST + 'vm/test-camera.c'),
     ('tests/README.md', 'meson test -C build --suite process', 'would run all of this suite a second time'),
-    ('tests/README.md', '<the command of the line>', 'says what to type'),
-    ('tests/README.md', 'ninja -C build && meson test -C build <the tests of the line>', 'says what to type'),
-    ('tests/README.md', 'git checkout lib', 'takes back what a break has changed'),
 ]
-NO_COMMANDS = ('c', 'json', 'text', 'ini')  # languages of blocks that are nothing to run
+NO_COMMANDS = ('c', 'cpp', 'json', 'text', 'ini')  # languages of blocks that are nothing to run
 OF_OURS = re.compile(r'^\s*(\$ |sudo |framebus|gst-|meson |ninja |examples/|tests/)', re.MULTILINE)
 
 COLLECT = '''
@@ -88,6 +86,25 @@ def test_what_is_marked_is_in_the_page(marked):
     """A test that brings a command of its own runs something else."""
     for page, command in marked:
         assert command in documents.commands(page, languages=(*documents.SHELL, 'python')), f'{page} has no {command}'
+
+
+def prose(page):
+    return re.sub(r'^```.*?^```$', '', (documents.ROOT / page).read_text(), flags=re.MULTILINE | re.DOTALL)
+
+
+def anchors(page):
+    """What a link to a heading may have behind its #, as forges make it of the heading's text."""
+    headings = re.findall(r'^#+ (.*)$', prose(page), re.MULTILINE)
+    return {re.sub(r'[^\w -]', '', heading.lower()).replace(' ', '-') for heading in headings}
+
+
+@pytest.mark.parametrize('page', documents.pages())
+def test_every_link_of_a_page_has_its_target(page):
+    for link in re.findall(r'\]\((?!https?:)([^)\s]+)\)', prose(page)):
+        file, _, anchor = link.partition('#')
+        target = (documents.ROOT / page).parent / file if file else documents.ROOT / page
+        assert target.exists(), f'{page}: there is no {file}'
+        assert not anchor or anchor in anchors(target), f'{page}: {target.name} has no heading for #{anchor}'
 
 
 @pytest.mark.parametrize('text, expected', [

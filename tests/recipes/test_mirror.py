@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A bus on another host, as docs/recipes.md has it: two network namespaces with the addresses of the page between them.
+"""A bus on another host, as docs/using/recipes.md has it: two network namespaces with the addresses of the page between them.
 
 Both hosts have the same CLOCK_MONOTONIC here, so a frame's moment of capture must be the same number on both.
 """
@@ -13,10 +13,10 @@ import camera
 import documents
 import framebus
 import hosts
+import needs
 import pytest
-from conftest import need, need_elements
 
-PAGE = 'docs/recipes.md'
+PAGE = 'docs/using/recipes.md'
 CLOSE = 1e6  # ns: capture times are kept to this
 WINDOW = 90  # frames: three seconds
 
@@ -24,7 +24,7 @@ WINDOW = 90  # frames: three seconds
 @pytest.fixture
 def pair(spawn, bus_dir):
     """The host with the camera, and the other one; each has a runtime directory of its own."""
-    need('gst-launch-1.0')
+    needs.programs('gst-launch-1.0')
     both = hosts.connect(spawn, '192.0.2.1', '192.0.2.2')
     for host, name in zip(both, ('near', 'far')):
         host.directory = bus_dir / name
@@ -72,7 +72,7 @@ def errors(eyes):
 @pytest.mark.parametrize('protocol', [pytest.param(name, marks=documents.runs(PAGE, documents.commands(PAGE, name)))
                                       for name in ('RTP', 'SRT')])
 def test_a_mirror_keeps_the_moments_of_capture(pair, eyes, spawn, wait_for, capsys, protocol):
-    need_elements('framebussrc', 'rtpbin', 'rtphdrextntp64', 'x264enc', 'avdec_h264', 'udpsrc', 'srtsrc')
+    needs.elements('rtpbin', 'rtphdrextntp64', 'x264enc', 'avdec_h264', 'udpsrc', 'srtsrc')
     near, _ = pair
     spawn(sys.executable, camera.__file__, env={'FRAMEBUS_DIR': str(near.directory)})
     started = time.monotonic()

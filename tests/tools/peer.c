@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "picture.h"
+#include "pixels/testpicture.h"
 
 #define HOLD_MAX 16
 
@@ -61,6 +61,7 @@ static int describe(char **argv, struct framebus_format *format)
                                  320, 240);
     format->rate_num = 100;
     format->rate_den = 1;
+    format->orientation = (uint32_t)atoi(value_of(argv, "orientation", "0"));
     return r;
 }
 
@@ -70,11 +71,13 @@ struct content {
     void *data;
     size_t size;
     struct framebus_rect crop;
+    uint32_t flags;
 };
 
 static struct content content_of(char **argv)
 {
-    struct content content = {.fill = atoi(value_of(argv, "fill", "128"))};
+    struct content content = {.fill = atoi(value_of(argv, "fill", "128")),
+                              .flags = (uint32_t)atoi(value_of(argv, "flags", "0"))};
     struct framebus_rect *crop = &content.crop;
     const char *path = value_of(argv, "file", NULL);
     FILE *file = path ? fopen(path, "rb") : NULL;
@@ -103,6 +106,7 @@ static int publish(struct framebus_writer *writer, const struct framebus_format 
         memset(frame->data, content->fill, size);
     frame->size = size;
     frame->crop = content->crop;
+    frame->flags = content->flags;
     r = framebus_writer_publish(writer, frame);
     framebus_writer_release(writer, frame);
     return r;
@@ -151,20 +155,20 @@ static int paint_frames(const char *name, char **argv)
     struct framebus_writer *writer;
     struct framebus_frame *frame;
     struct framebus_format format;
-    struct picture *picture;
+    struct testpicture *picture;
     uint32_t number = 0;
     int r = describe(argv, &format);
 
-    if (r < 0 || picture_create(&picture, &format) < 0)
+    if (r < 0 || testpicture_create(&picture, &format) < 0)
         return failed("format");
     r = framebus_writer_open(&writer, name, &format, NULL);
     for (uint32_t i = 0; r >= 0 && !stop && (r = framebus_writer_begin(writer, &frame)) >= 0; i++) {
         number += is_bad(argv, "repeat", i) ? 0 : is_bad(argv, "skip", i) ? 2 : 1;
-        picture_paint(picture, frame, number, "");
+        testpicture_paint(picture, frame, number, "");
         if (is_bad(argv, "tear", i)) { /* the upper half of another one */
             void *lower = malloc(format.size / 2);
             memcpy(lower, (char *)frame->data + format.size / 2, format.size / 2);
-            picture_paint(picture, frame, number + 1, "");
+            testpicture_paint(picture, frame, number + 1, "");
             memcpy((char *)frame->data + format.size / 2, lower, format.size / 2);
             free(lower);
         }
@@ -177,7 +181,7 @@ static int paint_frames(const char *name, char **argv)
     if (r < 0)
         failed("paint");
     framebus_writer_close(writer);
-    picture_destroy(picture);
+    testpicture_destroy(picture);
     return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 

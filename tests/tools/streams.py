@@ -70,7 +70,7 @@ def run(argv, data=b'', limit=60):
 
 
 def parse_fbr(data):
-    """A .fbr file as docs/fbr.md describes it: [(format record without offsets, frame head, meta, bytes)], index."""
+    """A .fbr file as docs/using/fbr.md describes it: [(format record without offsets, frame head, meta, bytes)], index."""
     assert data[:8] == b'\x89FBR\r\n\x1a\n'
     version, at = struct.unpack_from('<II', data, 8)
     assert version == 1

@@ -108,7 +108,7 @@ def test_what_a_payload_looks_like_cannot_be_told(peer, framebus, framebus_json)
     peer('write', 'cam0', caps='video/x-h264')
     result = framebus('check', *FOR, '--not-black', 'cam0')
     assert result.returncode == 1
-    assert 'cannot be told' in result.stdout
+    assert 'cannot be measured' in result.stdout
     seen = framebus_json('check', *FOR, 'cam0')
     assert seen['black'] is None and seen['test'] is None
 

@@ -49,7 +49,10 @@ def test_words_of_every_kind_are_offered(shell, path, peer, wait_for):
 
 def test_bash_knows_values_of_options(path):
     assert bash('framebus', 'test', '--format', 'P01') == ['P010_10LE', 'P012_LE', 'P016_LE']
-    assert bash('framebus', 'test', '--memory', '') == ['memfd', 'posix', 'sysv']
+    for command in ('camera', 'test'):
+        assert bash('framebus', command, '--memory', '') == ['memfd', 'posix', 'sysv']
+    assert bash('framebus', 'camera', '--io', 'u') == ['userptr']
+    assert bash('framebus', 'camera', '--l') == ['--list', '--lossless']
 
 
 def test_zsh_completes_as_one_types(path, peer, wait_for, tmp_path):
@@ -79,6 +82,7 @@ def test_zsh_completes_as_one_types(path, peer, wait_for, tmp_path):
         answer('gar\t', 'garage')
         answer('\nframebus ls --na\t', '--names')
         answer('\nframebus test --memory po\t', 'posix')
+        answer('\nframebus camera --io us\t', 'userptr')
     finally:
         shell.kill()
         shell.wait(10)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Every command of docs/tools.md, as it is written."""
+"""Every command of docs/using/tools.md, as it is written."""
 import os
 import re
 import shutil
@@ -8,16 +8,16 @@ import subprocess
 import documents
 import pytest
 
-PAGE = 'docs/tools.md'
+PAGE = 'docs/using/tools.md'
 PAIRS = [documents.split(language, code) for _, language, code in documents.blocks(PAGE) if '&\n' in code]
 [PIPELINE] = [pair for pair in PAIRS if 'gst-launch' in pair[0]]
 [PIPE] = [pair for pair in PAIRS if 'framebus recv' in pair[0]]
-JUDGES = ('framebus check', 'framebus doctor')  # may find something, on a busy machine or this one
+JUDGES = ('framebus check', 'framebus doctor')  # may find something, on a busy machine or this one; end by themselves
 
 
 def run(line, cwd):
     """What goes on until it is interrupted is interrupted soon."""
-    seconds = '60' if line.startswith('framebus check') else '1'
+    seconds = '60' if line.startswith(JUDGES) else '1'
     result = subprocess.run(['timeout', '--preserve-status', '-s', 'INT', '-k', '20', seconds, 'bash', '-c', line],
                             stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd=cwd, timeout=120)
     assert result.returncode in ((0, 1) if line.startswith(JUDGES) else (0,)), f'{line}: {result.stderr}'
@@ -30,7 +30,9 @@ def path(build_dir, bus_dir, monkeypatch):
 
 
 @pytest.mark.parametrize('line', documents.params(PAGE, wanted=lambda line: line not in PIPELINE + PIPE))
-def test_a_command_works_as_it_is_written(path, spawn, build_dir, tmp_path, line):
+def test_a_command_works_as_it_is_written(path, spawn, build_dir, tmp_path, line, request):
+    if '--fix' in line:
+        request.getfixturevalue('alone')
     if not line.startswith('framebus test'):
         source = spawn(build_dir / 'tools' / 'framebus', 'test', 'cam0')
         source.until(lambda: 'publishing' in source.err())

@@ -10,7 +10,7 @@ import pytest
 def test_a_live_bus_is_told_in_full(peer, framebus, bus_dir):
     writer = peer('write', 'cam0', label='the writer')
     text = framebus('info', 'cam0').stdout
-    for expected in ('live', str(bus_dir / 'cam0'), 'the writer', f'pid {writer.pid}', f'uid {os.getuid()}',
+    for expected in ('live', str(bus_dir / 'cam0'), 'the writer', f'process {writer.pid}', f'uid {os.getuid()}',
                      'NV12 320x240', 'offset 76800, stride 320', 'memfd', 'the last 4 frames'):
         assert expected in text
 
@@ -51,7 +51,8 @@ def test_counters_go_on(peer, framebus_json, wait_for):
 
     def gone_on():
         bus = framebus_json('info', 'cam0')
-        return (bus['stream']['published'] > before['stream']['published'] + 5 and
+        return (bus['state'] == 'live' and  # a busy machine may keep the writer from answering in time
+                bus['stream']['published'] > before['stream']['published'] + 5 and
                 bus['readers'][0]['taken'] > before['readers'][0]['taken'] + 5)
     wait_for(gone_on, what='frames')
 
@@ -93,7 +94,7 @@ def test_a_stopped_writer(peer, framebus, framebus_json):
     writer = peer('write', 'cam0')
     writer.send_signal(signal.SIGSTOP)
     text = framebus('info', 'cam0').stdout
-    assert 'silent' in text and f'pid {writer.pid}' in text
+    assert 'silent' in text and f'process {writer.pid}' in text
     bus = framebus_json('info', 'cam0')
     assert (bus['state'], bus['writer']['pid'], bus['format']) == ('silent', writer.pid, None)
 

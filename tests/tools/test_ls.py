@@ -89,6 +89,16 @@ def test_somebody_elses_bus_is_denied(peer, framebus, bus_dir, as_nobody):
     assert result.stdout.splitlines()[1].split()[:2] == ['cam0', 'denied']
 
 
+def test_a_writer_of_another_version_is_incompatible(spawn, build_dir, rows, framebus, wait_for):
+    """The library once more, as the next version of the protocol calls itself."""
+    writer = spawn(build_dir / 'tests' / 'process' / 'abi_peer_next', 'write', 'cam0', 0, 5)
+    wait_for(lambda: 'ready' in writer.out(), what='the bus')
+    [row] = rows()
+    assert (row['NAME'], row['STATE'], row['WRITER']) == ('cam0', 'incompatible', str(writer.pid))
+    assert 'another release' in framebus('info', 'cam0').stdout
+    assert 'the writer of bus cam0' in framebus('doctor').stdout
+
+
 def test_payloads_are_listed_by_media_type(peer, rows):
     peer('write', 'cam0', caps='image/jpeg, width=640')
     assert (rows()[0]['FORMAT'], rows()[0]['SIZE']) == ('image/jpeg', '-')

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Every command of docs/recording.md, as it is written."""
+"""Every command of docs/using/recording.md, as it is written."""
 import os
 import re
 import shutil
@@ -17,7 +17,7 @@ def path(build_dir, bus_dir, monkeypatch):
     monkeypatch.setenv('SDL_AUDIODRIVER', 'dummy')
 
 
-@pytest.mark.parametrize('line', documents.params('docs/recording.md'))
+@pytest.mark.parametrize('line', documents.params('docs/using/recording.md'))
 def test_a_command_works_as_it_is_written(path, spawn, build_dir, tmp_path, line):
     for program in ('ffmpeg', 'ffplay'):
         if program in line and not shutil.which(program):

@@ -1,11 +1,6 @@
 # SPDX-License-Identifier: MIT
 """`framebus rm`: only what a dead writer left, and all of it."""
-import pathlib
 import signal
-
-
-def objects():
-    return {entry.name for entry in pathlib.Path('/dev/shm').glob('framebus-*')}
 
 
 def test_a_stale_socket_is_removed_and_named(peer, framebus, bus_dir):
@@ -18,14 +13,13 @@ def test_a_stale_socket_is_removed_and_named(peer, framebus, bus_dir):
     assert framebus('ls').stdout == ''
 
 
-def test_shared_memory_of_a_killed_writer_is_removed_and_named(peer, framebus):
-    before = objects()
+def test_shared_memory_of_a_killed_writer_is_removed_and_named(peer, framebus, posix_objects):
     peer('write', 'cam0', memory=1).kill()
-    [left] = objects() - before
+    [left] = posix_objects()
     result = framebus('rm', 'cam0')
     assert result.returncode == 0
     assert left in result.stdout
-    assert left not in objects()
+    assert not posix_objects()
 
 
 def test_a_live_bus_is_refused_with_the_pid(peer, framebus, framebus_json):
@@ -37,14 +31,14 @@ def test_a_live_bus_is_refused_with_the_pid(peer, framebus, framebus_json):
     assert writer.stop() == 0
 
 
-def test_a_silent_bus_is_refused_with_the_pid(peer, framebus, bus_dir, wait_for, rows):
+def test_a_silent_bus_is_refused_with_the_pid(peer, framebus, bus_dir, wait_for, rows, posix_objects):
     writer = peer('write', 'cam0', memory=1)
     writer.send_signal(signal.SIGSTOP)
-    before = objects()
+    before = posix_objects()
     result = framebus('rm', 'cam0')
     assert result.returncode == 1
     assert str(writer.pid) in result.stderr
-    assert (bus_dir / 'cam0').is_socket() and objects() == before
+    assert (bus_dir / 'cam0').is_socket() and posix_objects() == before
     writer.send_signal(signal.SIGCONT)
     wait_for(lambda: rows()[0]['STATE'] == 'live')
     assert writer.stop() == 0

@@ -49,6 +49,18 @@ def test_only_what_is_to_be_shown(peer, framebus, tmp_path):
     assert (at(0, 0), at(99, 49)) == ((10, 20, 7), (109, 69, 7))
 
 
+@pytest.mark.parametrize('orientation, size, corner', [  # where the picture's corners with 0, 0 and 0, 49 come to be
+    (0, (100, 50), ((0, 0), (0, 49))), (1, (50, 100), ((49, 0), (0, 0))), (2, (100, 50), ((99, 49), (99, 0))),
+    (3, (50, 100), ((0, 99), (49, 99))), (4, (100, 50), ((99, 0), (99, 49))), (5, (50, 100), ((49, 99), (0, 99))),
+    (6, (100, 50), ((0, 49), (0, 0))), (7, (50, 100), ((0, 0), (49, 0)))])
+def test_a_picture_is_turned_as_its_format_says(peer, framebus, tmp_path, orientation, size, corner):
+    (tmp_path / 'rows').write_bytes(b''.join(bytes((x % 256, y, 7)) for y in range(240) for x in range(320)))
+    peer('write', 'cam0', format='RGB', file=tmp_path / 'rows', crop='0,0,100,50', orientation=orientation)
+    assert framebus('snap', 'cam0', tmp_path / 'out.png').returncode == 0
+    at = pixels(tmp_path / 'out.png', *size)
+    assert (at(*corner[0]), at(*corner[1])) == ((0, 0, 7), (0, 49, 7))
+
+
 def test_jpeg_is_saved_as_it_is_or_decoded(peer, framebus, tmp_path):
     jpeg = tmp_path / 'in.jpg'
     subprocess.run(['convert', '-size', '64x48', 'xc:rgb(200,100,50)', jpeg], check=True)

@@ -61,6 +61,20 @@ def test_passive_attaches_to_nothing(spawn, build_dir, peer, framebus, framebus_
     assert bus['age_p99_ms'] is None and bus['age_ms'] >= 0
 
 
+def test_on_a_terminal_what_comes_and_goes_is_shown_at_once(terminal, peer, wait_for):
+    screen = terminal('top', '--interval', '1h')
+    writer = peer('write', 'cam0')
+    wait_for(lambda: 'cam0' in screen.out(), limit=30, what='the bus')
+    reader = peer('read', 'cam0', label='a reader')
+    wait_for(lambda: 'a reader' in screen.out(), limit=30, what='the reader')
+    reader.kill()
+    wait_for(lambda: 'a reader' not in screen.out().split('\x1b[J')[-1], limit=30, what='a table without it')
+    assert writer.stop() == 0
+    wait_for(lambda: 'no bus' in screen.out().split('\x1b[J')[-1], limit=30, what='an empty table')
+    screen.type('q')
+    assert screen.process.wait(10) == 0
+
+
 def test_buses_that_come_and_go_are_followed(spawn, build_dir, peer):
     watcher = spawn(build_dir / 'tools' / 'framebus', 'top', '--json', '--interval', '100ms')
 
@@ -114,6 +128,13 @@ def test_hz_prints_a_line_for_each_interval(peer, framebus, extra):
         assert seen['megabytes_per_second'] > 0
     else:
         assert any(re.match(r'\d+\.\d\d Hz  gap ', line) for line in lines)
+
+
+@pytest.mark.parametrize('extra', [[], ['--json']])
+def test_hz_tells_what_frames_are_marked_with(peer, framebus, extra):
+    peer('write', 'cam0', flags=1 << 7 | 1 << 8)
+    line = framebus('hz', '--interval', '500ms', '--count', '1', *extra, 'cam0').stdout.strip()
+    assert (json.loads(line)['flags'] if extra else line.split('  ')[-1]) == 'interlaced, tff'
 
 
 def test_hz_ends_with_the_writer_or_follows_the_next(spawn, build_dir, peer):

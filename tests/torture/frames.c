@@ -41,7 +41,8 @@ void frame_stamp(struct framebus_frame *frame, const struct stamp *stamp)
     *head = (struct head){.stamp = *stamp, .size = frame->size};
     head->checksum = checksum_of(head, words, n);
     frame->capture_ns = capture_time(stamp);
-    expect(!framebus_frame_add_meta(frame, NUMBER_TAG, stamp, sizeof *stamp));
+    int r = framebus_frame_add_meta(frame, NUMBER_TAG, stamp, sizeof *stamp);
+    expect(!r || r == -ESTALE); /* then it can no longer be published either */
 }
 
 bool frame_verify(const struct framebus_frame *frame, struct stamp *stamp)

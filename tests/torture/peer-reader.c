@@ -124,7 +124,7 @@ static int take(void)
         held[held_count++] = f;
         check_frame(f);
     }
-    if (r != -ETIMEDOUT)
+    if (r != -ETIMEDOUT && r != -EINTR)
         progress(r);
     return r;
 }
@@ -156,6 +156,7 @@ static bool read_on(void)
             sleep_ns((int64_t)below(hold_ns));
         break;
     case -ETIMEDOUT:
+    case -EINTR: /* it was stopped, and goes on */
     case -ECANCELED:
         break;
     case -EBUSY: /* a new writer granted less than is held */
@@ -183,7 +184,7 @@ static bool read_on(void)
 /* What may become of an attempt to attach, on a bus where anything happens. */
 static bool is_no_surprise(int r)
 {
-    return r == -ENOENT || r == -EBUSY || r == -ETIMEDOUT || r == -EAGAIN || r == -ECANCELED;
+    return r == -ENOENT || r == -EBUSY || r == -ETIMEDOUT || r == -EAGAIN || r == -ECANCELED || r == -EINTR;
 }
 
 void run_reader(void)

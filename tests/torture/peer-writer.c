@@ -68,7 +68,7 @@ static void begin(void)
     struct framebus_frame *f;
     int r = framebus_writer_begin_size(writer, room ? size : 0, &f);
     progress(r);
-    if (r == -ECANCELED)
+    if (r == -ECANCELED || r == -EINTR)
         return;
     expect(!r);
     static uint32_t serial;
@@ -108,7 +108,7 @@ static void publish(void)
         my_life->begun--;
         if (r != -ESTALE || (lend.pools == pools && lend.streams == streams))
             wrong(FIGURES, "publish: %s", framebus_last_error());
-        framebus_writer_cancel(writer, lend.frame);
+        framebus_writer_release(writer, lend.frame);
         return;
     }
     my_life->published++;
@@ -135,7 +135,7 @@ static void change(void)
         pools++;
     }
     progress(r);
-    expect(!r || r == -ECANCELED);
+    expect(!r || r == -ECANCELED || r == -EINTR);
 }
 
 static void pause_between(void)
@@ -186,7 +186,7 @@ void run_writer(void)
     while (after_count)
         release_one();
     while (ahead_count)
-        framebus_writer_cancel(writer, ahead[--ahead_count].frame);
+        framebus_writer_release(writer, ahead[--ahead_count].frame);
     if (orderly)
         framebus_writer_close(writer);
 }

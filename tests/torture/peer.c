@@ -26,7 +26,8 @@ FRAMEBUS_API int clock_gettime(clockid_t id, struct timespec *t)
     static int (*real)(clockid_t, struct timespec *);
     static uint32_t steps;
     if (!real)
-        *(void **)&real = dlsym(RTLD_NEXT, "clock_gettime");
+        *(void **)&real =
+            dlsym(RTLD_NEXT, sizeof(time_t) > sizeof(long) ? "__clock_gettime64" : "clock_gettime");
     int r = real(id, t);
     if (!r && (id == CLOCK_REALTIME || id == CLOCK_REALTIME_COARSE))
         t->tv_sec += (time_t)(++steps * UINT32_C(2654435761) >> 12) - (1 << 19);

@@ -16,7 +16,6 @@
 
 #define ROUND    (10 * S) /* then everybody must get on */
 #define PATIENCE (60 * S)
-#define PIDS_MAX (1 << 22)
 
 static unsigned seconds = 60;
 static uint64_t seed;
@@ -36,7 +35,6 @@ static struct {
     unsigned writers, readers, kills, stops, moves, shadows, asked, rests;
 } blows;
 
-static uint8_t was_ours[PIDS_MAX / 8]; /* pids of all peers ever */
 static char run[128], away[128];
 static int64_t back_at; /* the directory is away until then; 0: it is not */
 static unsigned attics; /* directories that were made while it was */
@@ -81,8 +79,6 @@ static void start(unsigned at, bool writes, unsigned bus, uint64_t its_seed, boo
         _exit(127);
     }
     sigprocmask(SIG_SETMASK, &before, NULL);
-    check(pid < PIDS_MAX);
-    was_ours[pid / 8] |= (uint8_t)(1 << pid % 8);
     *c = (struct child){
         .pid = pid, .writes = writes, .bus = bus, .seed = its_seed, .progress = place->progress};
     blows.writers += writes;
@@ -306,9 +302,7 @@ static void end_all(bool writers)
 /* Made by one that has ended; a pid may be another's by now, who lives. */
 static bool was_left(const struct segment *segment, void *unused)
 {
-    pid_t maker = segment->maker;
-    (void)unused;
-    return maker > 0 && maker < PIDS_MAX && kill(maker, 0) && was_ours[maker / 8] >> maker % 8 & 1;
+    return is_ours(segment, unused) && kill(segment->maker, 0);
 }
 
 /* A new writer and a new reader find a bus as if nothing had been. */
@@ -351,7 +345,7 @@ static void clear(const char *attic)
     }
 }
 
-/* Nothing but the locks, which stay for ever; here they go as well. */
+/* Nothing is left but the locks, which stay; here they are removed as well. */
 static void check_empty(const char *where)
 {
     DIR *dir = opendir(where);

@@ -87,7 +87,7 @@ struct stamp {
     uint64_t number; /* of the frame in this life: its sequence */
 };
 
-/* The smallest frame there is room in. */
+/* The smallest frame in which there is room. */
 #define FRAME_MIN 1024
 
 /* Fills in bytes, metadata and capture time. */

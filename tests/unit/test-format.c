@@ -27,8 +27,8 @@ static void every_row_is_complete(void **state)
     for (const struct framebus_format_info *info; (info = framebus_format_at(rows)); rows++) {
         assert_int_not_equal(info->fourcc, 0);
         assert_true(info->name && *info->name && info->drm && *info->drm);
-        assert_in_range(info->planes, 1, FRAMEBUS_PLANES_MAX);
-        assert_in_range(info->depth, 5, 16);
+        assert_uint_in_range(info->planes, 1, FRAMEBUS_PLANES_MAX);
+        assert_uint_in_range(info->depth, 5, 16);
         for (unsigned i = 0; i < FRAMEBUS_PLANES_MAX; i++) {
             struct framebus_plane_layout plane = info->plane[i];
             if (i < info->planes)
@@ -71,7 +71,37 @@ static void rows_are_found_by_fourcc_and_by_either_name(void **state)
     assert_null(framebus_format_find(0xffffffff));
     assert_null(framebus_format_by_name(NULL));
     assert_null(framebus_format_by_name(""));
-    assert_null(framebus_format_by_name("nv12"));
+    assert_null(framebus_format_by_name("NV13"));
+}
+
+/* A name in the other case, or ffmpeg's, must not mean another format than it did. */
+static void names_are_found_in_any_case_and_by_ffmpegs_spelling(void **state)
+{
+    static const struct {
+        const char *name, *found;
+    } names[] = {{"nv12", "NV12"},          {"yuyv", "YUY2"},
+                 {"bgra", "BGRA"},          {"ayuv", "AYUV"},
+                 {"xrgb8888", "BGRx"},      {"rgb24", "RGB"},
+                 {"bgr24", "BGR"},          {"bgr0", "BGRx"},
+                 {"yuv420p", "I420"},       {"yuyv422", "YUY2"},
+                 {"p010le", "P010_10LE"},   {"gray", "GRAY8"},
+                 {"rgba64le", "RGBA64_LE"}, {"yuv422p10le", "I422_10LE"}};
+    struct framebus_format format;
+    (void)state;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        assert_int_equal(framebus_format_init_name(&format, names[i].name, 64, 48), 0);
+        assert_string_equal(framebus_format_name(&format), names[i].found);
+    }
+    for (size_t i = 0; framebus_format_at(i); i++)
+        for (size_t j = 0; j < i; j++)
+            assert_true(strcasecmp(framebus_format_at(i)->name, framebus_format_at(j)->name) &&
+                        strcasecmp(framebus_format_at(i)->drm, framebus_format_at(j)->drm));
+    assert_int_equal(framebus_format_init_name(&format, "NV13", 64, 48), -EINVAL);
+    assert_non_null(strstr(framebus_last_error(), "\"NV13\""));
+    assert_int_equal(framebus_format_init_name(&format, NULL, 64, 48), -EINVAL);
+    assert_int_equal(framebus_format_init_name(&format, "NV12", 0, 48), -EINVAL);
+    assert_int_equal(framebus_format_init_opaque(&format, "image/jpeg", 1000), 0);
+    assert_null(framebus_format_name(&format));
 }
 
 /* How the kernel's drm_fourcc.h spells it, how GStreamer does: both describe the same bytes. */
@@ -290,6 +320,9 @@ static void check_names_the_field_that_is_wrong(void **state)
     assert_fails(WITH(size, UINT64_MAX), EINVAL, "size 18446744073709551615");
     assert_fails(WITH(size, (UINT64_C(16) << 30) + 1), EINVAL, "size");
     assert_fails(WITH(color.range, 3), EINVAL, "range 3");
+    assert_fails(WITH(orientation, 8), EINVAL, "orientation 8");
+    assert_fails(WITH(orientation, UINT32_MAX), EINVAL, "orientation 4294967295");
+    assert_fails(WITH(reserved[3], 1), EINVAL, "reserved[3]");
     assert_fails(WITH(modifier, DRM_FORMAT_MOD_INVALID), EINVAL, "modifier");
     assert_fails(WITH(rate_num, 60), EINVAL, "frame rate 60/0");
     assert_fails(WITH(aspect_num, 1), EINVAL, "aspect 1/0");
@@ -297,6 +330,7 @@ static void check_names_the_field_that_is_wrong(void **state)
 
     assert_int_equal(WITH(size, nv12.size + 12345), 0);
     assert_int_equal(WITH(size, UINT64_C(16) << 30), 0);
+    assert_int_equal(WITH(orientation, FRAMEBUS_ORIENTATION_MIRROR_270), 0);
     assert_int_equal(WITH(rate_den, 1), 0);
     assert_int_equal(WITH(color.primaries, 255), 0);
     assert_int_equal(WITH(stride[3], UINT32_MAX), 0); /* there is no such plane */
@@ -441,11 +475,11 @@ static void nothing_that_passes_reaches_past_the_frame(void **state)
             continue;
         }
         passed++;
-        assert_in_range(format.planes, format.fourcc ? 1 : 0, FRAMEBUS_PLANES_MAX);
+        assert_uint_in_range(format.planes, format.fourcc ? 1 : 0, FRAMEBUS_PLANES_MAX);
         for (unsigned p = 0; p < format.planes; p++) {
             uint32_t rows_there = framebus_format_rows(&format, p);
             uint64_t end;
-            assert_in_range(rows_there, 1, FRAMEBUS_SIDE_MAX);
+            assert_uint_in_range(rows_there, 1, FRAMEBUS_SIDE_MAX);
             assert_true(framebus_format_row_bytes(&format, p) >= 1);
             assert_false(
                 __builtin_mul_overflow((uint64_t)format.stride[p], (uint64_t)(rows_there - 1), &end));
@@ -486,6 +520,7 @@ static void equal_looks_at_every_field(void **state)
     DIFFERS(modifier);
     DIFFERS(size);
     DIFFERS(planes);
+    DIFFERS(orientation);
     DIFFERS(stride[0]);
     DIFFERS(stride[1]);
     DIFFERS(offset[1]);
@@ -516,6 +551,15 @@ static void describe_is_short_and_printable(void **state)
     assert_string_equal(framebus_format_describe(&format, text, sizeof text),
                         "NV12 1920x1080 60/1 modifier 0x300000000000001");
     format.modifier = 0;
+    format.orientation = FRAMEBUS_ORIENTATION_90;
+    assert_string_equal(framebus_format_describe(&format, text, sizeof text),
+                        "NV12 1920x1080 60/1 turned 90");
+    format.orientation = FRAMEBUS_ORIENTATION_MIRROR_270;
+    assert_string_equal(framebus_format_describe(&format, text, sizeof text),
+                        "NV12 1920x1080 60/1 mirrored, turned 270");
+    format.orientation = UINT32_MAX; /* unchecked */
+    assert_non_null(framebus_format_describe(&format, text, sizeof text));
+    format.orientation = 0;
     format.fourcc = fourcc_code('X', '\n', 'Y', 'Z');
     assert_string_equal(framebus_format_describe(&format, text, sizeof text),
                         "'X?YZ' (0x5a590a58) 1920x1080 60/1");
@@ -548,6 +592,7 @@ int main(void)
         cmocka_unit_test(every_row_is_complete),
         cmocka_unit_test(names_and_fourccs_are_unique),
         cmocka_unit_test(rows_are_found_by_fourcc_and_by_either_name),
+        cmocka_unit_test(names_are_found_in_any_case_and_by_ffmpegs_spelling),
         cmocka_unit_test(names_belong_to_the_right_fourcc),
         cmocka_unit_test(layouts_are_those_of_gstreamer),
         cmocka_unit_test(every_format_fits_every_size),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "unit.h"
 
-#include "log.h"
+#include "base/log.h"
 
 #include <pthread.h>
 
@@ -72,11 +72,11 @@ static void long_sentences_are_cut(void **state)
     memset(text, 'x', sizeof text);
     text[sizeof text - 1] = 0;
     fail(-EIO, "%s", text);
-    assert_in_range(strlen(framebus_last_error()), 200, 1000);
+    assert_uint_in_range(strlen(framebus_last_error()), 200, 1000);
     struct heard heard = {0};
     framebus_set_log_handler(hear, &heard);
     log_line(FRAMEBUS_LOG_INFO, "%s", text);
-    assert_in_range(strlen(heard.line), 200, 1000);
+    assert_uint_in_range(strlen(heard.line), 200, 1000);
 }
 
 static void a_handler_hears_everything(void **state)

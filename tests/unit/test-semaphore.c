@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "unit.h"
 
-#include "semaphore.h"
+#include "base/bell.h"
+#include "shared/semaphore.h"
 
 #include <poll.h>
 #include <pthread.h>
@@ -88,7 +89,7 @@ static void *take_posts(void *user)
 {
     struct ping *ping = user;
     while (ping->taken < POSTS && !ping->lost) {
-        if (load_acquire(&ping->posted) != ping->taken) {
+        if (load_ordered(&ping->posted) != ping->taken) {
             ping->taken++;
             continue;
         }

@@ -3,16 +3,11 @@
 #ifndef FRAMEBUS_TEST_UNIT_H
 #define FRAMEBUS_TEST_UNIT_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "reason.h"
 /* log.h has a function of that name. */
 #undef fail
 #undef fail_msg
-#define fail_msg(...) (print_error("ERROR: " __VA_ARGS__), print_error("\n"), _fail(__FILE__, __LINE__))
+#define fail_msg(...) fail_because(__FILE__, __LINE__, __VA_ARGS__)
 
 #include <dirent.h>
 #include <errno.h>
@@ -22,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -59,8 +55,6 @@ static inline uint64_t odd_number(uint64_t *seed)
 
 /* ---- other processes ---- */
 
-#define CHILD_CANNOT 77 /* what is tested cannot be had here */
-
 /* In a child, where cmocka's assertions do not work. */
 #define check(condition)                                                                                     \
     do {                                                                                                     \
@@ -91,16 +85,12 @@ static inline int end_of_child(pid_t pid)
     return status;
 }
 
-/* For what cannot be had here. Not cmocka's skip(): meson counts what that prints as a failure. */
-#define not_tried(reason) print_message("# %s: not tried: %s\n", __func__, reason)
-
 /* Runs the body in a child of its own, and fails with it. */
 #define run_in_child(body, argument)                                                                         \
     do {                                                                                                     \
         int status_ = end_of_child(start_child(body, argument));                                             \
-        if (WIFEXITED(status_) && WEXITSTATUS(status_) == CHILD_CANNOT)                                      \
-            not_tried("needs privileges");                                                                   \
-        else if (status_)                                                                                    \
+        skip_if_child_did(status_);                                                                          \
+        if (status_)                                                                                         \
             fail_msg("the child ended with status 0x%x", status_);                                           \
     } while (0)
 
@@ -108,7 +98,7 @@ static inline void write_file(const char *path, const char *text)
 {
     int fd = open(path, O_WRONLY | O_CLOEXEC);
     if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text))
-        _exit(CHILD_CANNOT);
+        skip_because("cannot write %s: %s", path, strerror(errno));
     close(fd);
 }
 
@@ -121,7 +111,7 @@ static inline void leave_namespaces(int flags)
     if (unshare(flags)) {
         char map[64];
         if (unshare(flags | CLONE_NEWUSER))
-            _exit(CHILD_CANNOT);
+            skip_because("no namespaces here: %s", strerror(errno));
         snprintf(map, sizeof map, "%u %u 1", (unsigned)uid, (unsigned)uid);
         write_file("/proc/self/uid_map", map);
         write_file("/proc/self/setgroups", "deny");
@@ -129,7 +119,19 @@ static inline void leave_namespaces(int flags)
         write_file("/proc/self/gid_map", map);
     }
     if (flags & CLONE_NEWNS && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL))
-        _exit(CHILD_CANNOT);
+        skip_because("no mounts here: %s", strerror(errno));
+}
+
+/* That of this process, as the group of a file. */
+static inline gid_t own_group(void)
+{
+    int fd = memfd_create("group", MFD_CLOEXEC);
+    assert_true(fd >= 0);
+    int r = fchown(fd, (uid_t)-1, getegid());
+    close(fd);
+    if (r)
+        skip_because("our group has no number in this user namespace");
+    return getegid();
 }
 
 static inline unsigned count_entries(const char *directory)

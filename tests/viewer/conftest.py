@@ -22,9 +22,16 @@ from picture import Image
 LIMIT = 20
 
 
+def need(*tools):
+    for tool in tools:
+        if not shutil.which(tool):
+            pytest.skip(f'{tool} is not installed')
+
+
 @contextlib.contextmanager
 def x_server(*arguments):
     """Runs an Xvfb; yields its name."""
+    need('Xvfb', 'xprop', 'xdotool', 'import')
     reading, writing = os.pipe()
     server = subprocess.Popen(
         ['Xvfb', '-displayfd', str(writing), '-screen', '0', '1280x800x24', '-nolisten', 'tcp', '-noreset', *arguments],
@@ -41,9 +48,11 @@ def x_server(*arguments):
     if not number.endswith(b'\n'):
         server.kill()
         pytest.fail('Xvfb does not start')
-    yield f':{int(number)}'
-    server.terminate()
-    server.wait(10)
+    try:
+        yield f':{int(number)}'
+    finally:
+        server.terminate()
+        server.wait(10)
 
 
 @pytest.fixture(scope='module')
@@ -55,8 +64,7 @@ def display():
 @pytest.fixture
 def window_manager(display, spawn):
     """Full screen is the window manager's affair."""
-    if not shutil.which('openbox'):
-        pytest.skip('openbox is not installed')
+    need('openbox')
     process = spawn('openbox', env={'DISPLAY': display, 'HOME': '/nonexistent'})
     process.until(lambda: '_NET_WM_STATE_FULLSCREEN' in subprocess.run(
         ['xprop', '-root', '_NET_SUPPORTED'], env={**os.environ, 'DISPLAY': display}, capture_output=True,
@@ -65,9 +73,15 @@ def window_manager(display, spawn):
 
 
 @pytest.fixture(autouse=True)
+def image_magick():
+    need('identify', 'convert')
+
+
+@pytest.fixture(autouse=True)
 def no_display_of_others(monkeypatch):
-    for name in ('DISPLAY', 'WAYLAND_DISPLAY', 'XDG_RUNTIME_DIR', 'SDL_VIDEODRIVER', 'SDL_RENDER_DRIVER'):
-        monkeypatch.delenv(name, raising=False)
+    for name in list(os.environ):
+        if name in ('DISPLAY', 'WAYLAND_DISPLAY', 'XDG_RUNTIME_DIR') or name.startswith('SDL_'):
+            monkeypatch.delenv(name)
 
 
 @pytest.fixture

@@ -40,9 +40,9 @@ static void absurd_pixel_shapes_stay_in_range(void **state)
     struct extent wide = geometry_square(16384, 1, UINT32_MAX, 1);
     struct extent tall = geometry_square(1, 16384, 1, UINT32_MAX);
 
-    assert_in_range(wide.width, 16384, 65535);
+    assert_true(wide.width >= 16384 && wide.width <= 65535);
     assert_int_equal(wide.height, 1);
-    assert_in_range(tall.height, 16384, 65535);
+    assert_true(tall.height >= 16384 && tall.height <= 65535);
 }
 
 static void a_picture_too_large_is_shrunk_and_a_small_one_left_alone(void **state)
@@ -122,7 +122,7 @@ static void zoom_has_limits(void **state)
 
     for (int i = 0; i < 1000; i++)
         geometry_zoom(&pose, cell, (struct extent){640, 480}, 2, 1, 1);
-    assert_in_range(pose.zoom, 1, 1000);
+    assert_true(pose.zoom >= 1 && pose.zoom <= 1000);
     for (int i = 0; i < 1000; i++)
         geometry_zoom(&pose, cell, (struct extent){640, 480}, 0.5, 1, 1);
     assert_true(pose.zoom > 0.001);

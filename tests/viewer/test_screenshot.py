@@ -5,6 +5,8 @@ Tolerance: 4 of 255 for each component, against pixels made from the standards' 
 precision. 8-bit YUV itself is off by up to 2, libyuv's fixed-point arithmetic by about 1 more. RGB
 of 5 and 6 bits has steps of 8: half of one.
 """
+import glob
+import os
 import re
 import subprocess
 
@@ -20,9 +22,8 @@ RGB = ['RGB15', 'BGR15', 'RGB16', 'BGR16', 'BGR', 'RGB', 'BGRx', 'RGBx', 'xBGR',
        'BGRA64_LE', 'RGBA64_LE', 'ARGB64_BE', 'ABGR64_BE']
 YUV = ['YUY2', 'YVYU', 'UYVY', 'VYUY', 'Y210', 'Y212_LE', 'Y216_LE', 'v308', 'AYUV', 'VUYA', 'XYUV8888', 'Y410',
        'XVYU2101010', 'Y412_LE', 'Y416_LE', 'NV12', 'NV21', 'NV16', 'NV61', 'NV24', 'NV42', 'P010_10LE', 'P012_LE',
-       'P016_LE', 'P210', 'YUV9', 'YVU9', 'Y41B', 'I420', 'YV12', 'Y42B', 'YVU422', 'Y444', 'YVU444', 'I420_10LE',
-       'I422_10LE', 'Y444_10LE', 'I420_12LE', 'I422_12LE', 'Y444_12LE', 'Y444_16LE']
-REFUSED = ['NV12_10LE40', 'NV16_10LE40']
+       'P016_LE', 'P210', 'NV12_10LE40', 'NV16_10LE40', 'YUV9', 'YVU9', 'Y41B', 'I420', 'YV12', 'Y42B', 'YVU422',
+       'Y444', 'YVU444', 'I420_10LE', 'I422_10LE', 'Y444_10LE', 'I420_12LE', 'I422_12LE', 'Y444_12LE', 'Y444_16LE']
 KINDS = ['NV12', 'I420', 'YUY2', 'Y444', 'P010_10LE', 'I420_10LE', 'I422_12LE', 'Y210', 'AYUV', 'NV16', 'GRAY8',
          'GRAY16_LE', 'BGRx', 'RGB', 'ARGB64_BE']
 
@@ -34,7 +35,7 @@ def gray_of(name, matrix='unknown'):
 def test_all_formats_of_the_table_are_tested_here(spawn, build_dir):
     table = spawn(build_dir / 'tests/viewer/publish-picture', '--list')
     assert table.finish() == 0
-    assert {line.split()[0] for line in table.out().splitlines()} == set(GRAY + RGB + YUV + REFUSED)
+    assert {line.split()[0] for line in table.out().splitlines()} == set(GRAY + RGB + YUV)
 
 
 @pytest.mark.parametrize('name', GRAY + RGB + YUV)
@@ -172,14 +173,6 @@ def test_what_cannot_be_shown_is_named(publish, shoot, tmp_path):
     assert 'gst-launch-1.0 framebussrc bus=cam0 ! decodebin ! videoconvert ! autovideosink' in said
 
 
-@pytest.mark.parametrize('name', REFUSED)
-def test_pictures_that_cannot_be_shown_are_named(publish, shoot, name):
-    publish('cam0', format=name, size='160x48')
-    status, image, said = shoot('cam0')
-    assert status == 1 and image is None
-    assert name in said and 'gst-launch-1.0 framebussrc bus=cam0 ! videoconvert ! autovideosink' in said
-
-
 def test_no_frame_in_time_has_its_own_status(shoot):
     status, image, said = shoot('cam0', '--timeout', '0.3')
     assert status == 3 and image is None
@@ -226,6 +219,8 @@ def test_a_screenshot_can_go_to_standard_output(publish, spawn, build_dir):
 
 
 def test_without_a_display_a_window_is_an_error(publish, spawn, build_dir):
+    if any(os.access(card, os.R_OK | os.W_OK) for card in glob.glob('/dev/dri/card*')):
+        pytest.skip('there is a display here: the console')
     publish('cam0', size='32x32')
     process = spawn(build_dir / 'viewer/framebus-view', 'cam0')
     assert process.finish() == 1
@@ -255,6 +250,15 @@ def test_a_driver_that_does_not_exist_is_named(publish, shoot):
     publish('cam0', size='32x32')
     status, _, said = shoot('cam0', '--driver', 'hologram')
     assert status == 1 and 'hologram' in said
+
+
+def test_a_renderer_that_does_not_work_is_named(publish, shoot):
+    publish('cam0', format='NV12', size='160x48')
+    status, image, said = shoot('cam0', '--driver', 'dummy', '--renderer', 'opengl')
+    if status == 0:  # SDL 2 took another one
+        assert difference(image, 160, 48) <= TOLERANCE
+    else:
+        assert status == 1 and "'opengl'" in said and '--renderer' in said
 
 
 def test_a_writer_that_comes_later_is_waited_for(spawn, build_dir, publish, tmp_path):

@@ -2,7 +2,7 @@
 /*
  * publish-from-card BUS CARD [tight]: publishes one picture, again and again, in buffers of a graphics card,
  * as a camera or a decoder does. tight: the last row ends with its last pixel and not with its stride; to
- * Mesa's software drivers such a buffer is too small to be imported.
+ * Mesa's software drivers before 26 such a buffer is too small to be imported.
  */
 #include <drm_fourcc.h>
 #include <fcntl.h>
@@ -61,10 +61,10 @@ static void take_back(void *at_home)
     *(bool *)at_home = true;
 }
 
-static int publish(struct framebus_writer *writer, struct framebus_buffer *buffer)
+static int publish(struct framebus_writer *writer, struct framebus_import *buffer)
 {
     struct framebus_frame *frame;
-    int r = framebus_writer_begin_buffer(writer, buffer, &frame);
+    int r = framebus_writer_begin_import(writer, buffer, &frame);
 
     if (r)
         return r;
@@ -77,7 +77,7 @@ int main(int argc, char **argv)
 {
     const struct sigaction action = {.sa_handler = stop};
     struct framebus_writer *writer = NULL;
-    struct framebus_buffer *buffer[BUFFERS] = {NULL};
+    struct framebus_import *buffer[BUFFERS] = {NULL};
     bool at_home[BUFFERS];
     struct framebus_format format;
     int card = argc > 2 ? open(argv[2], O_RDWR | O_CLOEXEC) : -1, r = 0;
@@ -96,7 +96,7 @@ int main(int argc, char **argv)
         if (r)
             perror("publish-from-card: a buffer of the card");
         else
-            r = framebus_buffer_create(&buffer[i], writer, &part, 1, take_back, &at_home[i]);
+            r = framebus_import_create(&buffer[i], writer, &part, 1, take_back, &at_home[i]);
         at_home[i] = true;
     }
     for (unsigned n = 0; !r && !stopped; n++) {

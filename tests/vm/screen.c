@@ -32,7 +32,7 @@ static bool look_at_plane(int card, uint32_t id, uint8_t *bytes, int64_t *inode)
     return seen;
 }
 
-/* Opens anew each time: who opens a display that nobody uses is its master, and kms-display must be. */
+/* Opens anew each time: who opens a display that nobody uses is its master, and framebus display must be. */
 bool screen_look(uint8_t *bytes, int64_t *inode)
 {
     bool seen = false;
@@ -56,7 +56,7 @@ bool screen_look(uint8_t *bytes, int64_t *inode)
 static void display(const void *argument)
 {
     (void)argument;
-    run_program("examples/kms-display", "screen", (const char *[]){"kms-display", "bus", NULL});
+    run_program("tools/framebus", "screen", (const char *[]){"framebus", "display", "bus", NULL});
 }
 
 pid_t screen_start(void)

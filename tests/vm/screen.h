@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a display scans out, seen by a process that has nothing to do with it; and kms-display. */
+/* What a display scans out, seen by a process that has nothing to do with it; and framebus display. */
 #ifndef FRAMEBUS_TEST_SCREEN_H
 #define FRAMEBUS_TEST_SCREEN_H
 
@@ -12,7 +12,7 @@
 /* Copies what is on the screen; *inode: what its memory is to the kernel. False: nothing of that size. */
 bool screen_look(uint8_t *bytes, int64_t *inode);
 
-/* Starts kms-display on the test's bus, and waits until it shows something. */
+/* Starts framebus display on the test's bus, and waits until it shows something. */
 pid_t screen_start(void);
 
 /* Ends it, and looks whether it gave the screen back and what it said has both words in it. */

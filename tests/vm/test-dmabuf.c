@@ -147,7 +147,7 @@ static void other_memory_has_none(void)
 
 struct camera {
     int fd, dmabuf[BUFFERS];
-    struct framebus_buffer *buffer[BUFFERS];
+    struct framebus_import *buffer[BUFFERS];
     struct v4l2_format format;
     void *map[BUFFERS];
 };
@@ -261,7 +261,7 @@ static struct camera camera;
 
 static void queue_again(void *user)
 {
-    int index = (int)((struct framebus_buffer **)user - camera.buffer);
+    int index = (int)((struct framebus_import **)user - camera.buffer);
     queue(&camera, (uint32_t)index, V4L2_MEMORY_MMAP, 0, 0);
     shared->value[index]++;
 }
@@ -280,7 +280,7 @@ static void export(struct camera *c, struct framebus_writer *w, uint32_t index)
     c->map[index] = mmap(NULL, parts[0].size, PROT_READ, MAP_SHARED, parts[0].fd, 0);
     check(c->map[index] != MAP_FAILED);
     check_equal(
-        framebus_buffer_create(&c->buffer[index], w, parts, pix->num_planes, queue_again, &c->buffer[index]),
+        framebus_import_create(&c->buffer[index], w, parts, pix->num_planes, queue_again, &c->buffer[index]),
         0);
     for (uint32_t plane = 0; plane < pix->num_planes; plane++)
         close(parts[plane].fd);
@@ -301,7 +301,7 @@ static void capture_into_own_buffers(const void *argument)
     shared->writer.ready = 1;
     for (int i; (i = dequeue(&camera, w, V4L2_MEMORY_MMAP)) >= 0;) {
         struct framebus_frame *f;
-        check_equal(framebus_writer_begin_buffer(w, camera.buffer[i], &f), 0);
+        check_equal(framebus_writer_begin_import(w, camera.buffer[i], &f), 0);
         check_equal(framebus_frame_begin_access(f, false), 0);
         tell_sum(f, camera.map[i]);
         check_equal(framebus_frame_end_access(f, false), 0);
@@ -310,7 +310,7 @@ static void capture_into_own_buffers(const void *argument)
         shared->writer.frames++;
     }
     for (uint32_t i = 0; i < BUFFERS; i++)
-        framebus_buffer_destroy(camera.buffer[i]);
+        framebus_import_destroy(camera.buffer[i]);
     framebus_writer_close(w);
 }
 
@@ -394,7 +394,7 @@ static void capture_into_slots(const void *argument)
     }
     close(camera.fd); /* the driver lets go of the slots */
     for (int i = 0; i < BUFFERS; i++)
-        framebus_writer_cancel(w, frame[i]);
+        framebus_writer_release(w, frame[i]);
     framebus_writer_close(w);
 }
 
@@ -423,14 +423,14 @@ static void a_bus_that_others_read_takes_no_dmabufs_unless_told_to(void)
     check_equal(control(camera.fd, VIDIOC_EXPBUF, &e), 0);
     const struct framebus_part part = {.fd = e.fd, .size = format.size};
     for (int for_all = 0; for_all < 2; for_all++) {
-        struct framebus_buffer *buffer;
+        struct framebus_import *buffer;
         struct framebus_writer *w = open_writer(
             &format, &(struct framebus_writer_options){.access_mode = 0660, .dmabuf_for_all = for_all});
         if (for_all)
-            check_equal(framebus_buffer_create(&buffer, w, &part, 1, queue_again, NULL), 0);
+            check_equal(framebus_import_create(&buffer, w, &part, 1, queue_again, NULL), 0);
         else
-            check_fails(framebus_buffer_create(&buffer, w, &part, 1, queue_again, NULL), EPERM, "0660");
-        framebus_buffer_destroy(buffer);
+            check_fails(framebus_import_create(&buffer, w, &part, 1, queue_again, NULL), EPERM, "0660");
+        framebus_import_destroy(buffer);
         framebus_writer_close(w);
     }
     close(e.fd);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* From the bus to the screen: what kms-display has the display driver scan out is looked at from outside. */
+/* From the bus to the screen: what framebus display has the driver scan out is looked at from outside. */
 #include "screen.h"
 
 #include <drm_fourcc.h>

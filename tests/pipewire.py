@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: MIT
+"""A PipeWire session of a test's own: the fixture `session`."""
+import json
+import os
+import pwd
+import shutil
+import subprocess
+
+import needs
+import pytest
+
+
+@pytest.fixture
+def session(spawn, bus_dir, monkeypatch):
+    """A session with PipeWire and a session manager, which no other has to do with."""
+    needs.programs('pipewire', 'wireplumber', 'dbus-daemon', 'pw-dump')
+    try:
+        pwd.getpwuid(os.getuid())
+    except KeyError:
+        pytest.skip('D-Bus wants a user with a name')
+    place = bus_dir / 'session'
+    place.mkdir(mode=0o700)
+    for name in ('PIPEWIRE_REMOTE', 'PIPEWIRE_RUNTIME_DIR'):
+        monkeypatch.delenv(name, raising=False)
+    for name in ('XDG_RUNTIME_DIR', 'XDG_STATE_HOME', 'XDG_CONFIG_HOME'):
+        monkeypatch.setenv(name, str(place))
+    monkeypatch.setenv('DBUS_SESSION_BUS_ADDRESS', f'unix:path={place}/bus')
+    started = []
+
+    def start(*argv):
+        started.append(spawn(*argv))
+        return started[-1]
+    try:
+        start('dbus-daemon', '--session', '--nofork', f'--address=unix:path={place}/bus').until((place / 'bus').exists, 30)
+        start('pipewire').until((place / 'pipewire-0').exists, 30)
+        start('wireplumber').until(lambda: any('WirePlumber' in str(client['info']['props']) for client in objects('Client')),
+                                   30, 'its being a client')
+        yield
+    finally:
+        for process in reversed(started):
+            process.kill()
+        shutil.rmtree(place)
+
+
+def objects(kind):
+    """The objects of one kind in the session, as pw-dump tells them."""
+    dump = subprocess.run(['pw-dump'], capture_output=True, timeout=60).stdout
+    return [entry for entry in json.loads(dump or '[]') if entry['type'] == f'PipeWire:Interface:{kind}' and entry['info']]
+
+
+def nodes():
+    """Those who give or take pictures and sound, as (name, media class)."""
+    return [tuple(map(node['info']['props'].get, ('node.name', 'media.class'))) for node in objects('Node')]
