@@ -36,6 +36,29 @@ struct framebus_reader *reader_new(const struct framebus_reader_options *options
     return reader;
 }
 
+struct framebus_writer *publish_to_nobody_yet(const struct framebus_format *format, guint32 flags,
+                                              gint64 duration_ns)
+{
+    struct framebus_writer *writer;
+    struct framebus_frame *frame;
+
+    fail_unless_equals_int(framebus_writer_open(&writer, "b", format, NULL), 0);
+    fail_unless_equals_int(framebus_writer_begin(writer, &frame), 0);
+    frame->flags = flags;
+    frame->duration_ns = duration_ns;
+    fail_unless_equals_int(framebus_writer_publish(writer, frame), 0);
+    framebus_writer_release(writer, frame);
+    return writer;
+}
+
+void dispatch_for(struct framebus_writer *writer, guint ms)
+{
+    for (guint i = 0; i < ms / 10; i++) {
+        fail_unless_equals_int(framebus_writer_dispatch(writer), 0);
+        g_usleep(10000);
+    }
+}
+
 GstElement *pipeline_new(const char *description)
 {
     GError *error = NULL;

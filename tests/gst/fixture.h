@@ -14,6 +14,11 @@ void directory_teardown(void);
 /* Options may be NULL. The bus is named b. */
 struct framebus_reader *reader_new(const struct framebus_reader_options *options);
 
+/* A writer of the bus b with one frame on it, and who answers its readers for so long. */
+struct framebus_writer *publish_to_nobody_yet(const struct framebus_format *format, guint32 flags,
+                                              gint64 duration_ns);
+void dispatch_for(struct framebus_writer *writer, guint ms);
+
 GstElement *pipeline_new(const char *description);
 GstElement *pipeline_play(const char *description); /* begins to play, without waiting for that */
 void pipeline_set_state(GstElement *pipeline, GstState state);
