@@ -17,8 +17,8 @@ CAMERA = documents.commands(PAGE, 'A camera at every login')
 EVERYBODY = 'For everybody on this machine'
 
 
-def compile_with_pkg_config(env, source, program, *options):
-    flags = shlex.split(run('pkg-config', '--cflags', '--libs', *options, 'framebus', env=env))
+def compile_with_pkg_config(env, source, program, *options, of='framebus'):
+    flags = shlex.split(run('pkg-config', '--cflags', '--libs', *options, of, env=env))
     run(env.get('CC', 'cc'), ROOT / 'examples' / source, '-o', program, *flags)
 
 
@@ -45,11 +45,25 @@ def test_programs_are_compiled_by_pkg_config_alone(env, spawn, tmp_path):
     assert run('pkg-config', '--modversion', 'framebus', env=env).strip() in run('framebus', '--version', env=env)
 
 
-def test_a_static_library_needs_no_other(tree, env, spawn, tmp_path):
+PROGRAM_WITH_PLUGIN = '''
+#include <gst/gst.h>
+
+GST_PLUGIN_STATIC_DECLARE(framebus);
+
+int main(int argc, char **argv)
+{
+    gst_init(&argc, &argv);
+    GST_PLUGIN_STATIC_REGISTER(framebus);
+    return !gst_parse_launch("framebussrc bus=b ! framebussink bus=c", NULL);
+}
+'''
+
+
+def test_a_static_library_and_plugin_need_no_other(tree, env, spawn, tmp_path):
     prefix = tmp_path / 'prefix'
-    parts = [f'-D{part}=disabled' for part in ('gst', 'viewer', 'tools', 'python', 'man', 'api', 'tests')]
+    parts = [f'-D{part}=disabled' for part in ('viewer', 'tools', 'rtsp', 'python', 'man', 'api', 'tests')]
     run('meson', 'setup', tmp_path / 'build', tree, f'--prefix={prefix}', '--libdir=lib', '-Ddefault_library=static',
-        '-Dexamples=false', *parts, env=env)
+        '-Dgst=enabled', '-Dexamples=false', *parts, env=env)
     run('meson', 'install', '-C', tmp_path / 'build', '--quiet', env=env)
     env = {**env, 'PKG_CONFIG_PATH': str(prefix / 'lib' / 'pkgconfig')}
     for name in ('hello-writer', 'hello-reader'):
@@ -57,6 +71,12 @@ def test_a_static_library_needs_no_other(tree, env, spawn, tmp_path):
         assert not any('framebus' in library for library in needed(tmp_path / name))
     frames_cross(spawn, tmp_path, env)
     assert not list(prefix.rglob('*.so*'))
+
+    (tmp_path / 'program.c').write_text(PROGRAM_WITH_PLUGIN)
+    env['PKG_CONFIG_PATH'] += f':{prefix}/lib/gstreamer-1.0/pkgconfig'
+    compile_with_pkg_config(env, tmp_path / 'program.c', tmp_path / 'program', '--static', of='gstframebus')
+    assert not any('framebus' in library for library in needed(tmp_path / 'program'))
+    run(tmp_path / 'program', env={**os.environ, 'GST_PLUGIN_PATH': '', 'GST_REGISTRY': f'{tmp_path}/registry.bin'})
 
 
 def test_a_project_has_it_as_a_subproject(tree, bus_dir, spawn, tmp_path):
