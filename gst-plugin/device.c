@@ -117,8 +117,8 @@ static void device_finalize(GObject *object)
 static void gst_framebus_device_class_init(GstFramebusDeviceClass *class)
 {
     G_OBJECT_CLASS(class)->finalize = device_finalize;
-    GST_DEVICE_CLASS(class)->create_element = device_create_element;
-    GST_DEVICE_CLASS(class)->reconfigure_element = device_reconfigure_element;
+    GST_DEVICE_CLASS(class)->create_element = GST_DEBUG_FUNCPTR(device_create_element);
+    GST_DEVICE_CLASS(class)->reconfigure_element = GST_DEBUG_FUNCPTR(device_reconfigure_element);
 }
 
 static void gst_framebus_device_init(GstFramebusDevice *device G_GNUC_UNUSED)
@@ -271,11 +271,11 @@ static void gst_framebus_device_provider_class_init(GstFramebusDeviceProviderCla
 {
     GstDeviceProviderClass *provider = GST_DEVICE_PROVIDER_CLASS(class);
 
-    provider->probe = provider_probe;
-    provider->start = provider_start;
-    provider->stop = provider_stop;
+    provider->probe = GST_DEBUG_FUNCPTR(provider_probe);
+    provider->start = GST_DEBUG_FUNCPTR(provider_start);
+    provider->stop = GST_DEBUG_FUNCPTR(provider_stop);
     gst_device_provider_class_set_static_metadata(provider, "Framebus device provider", "Source/Video/Audio",
-                                                  "Lists the framebus buses that are served", "framebus");
+                                                  "Lists the framebus buses that are served", PLUGIN_AUTHORS);
 }
 
 static void gst_framebus_device_provider_init(GstFramebusDeviceProvider *provider)

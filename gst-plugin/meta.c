@@ -7,6 +7,10 @@
 #include <gst/video/video.h>
 #include <string.h>
 
+GST_DEBUG_CATEGORY_STATIC(framebus_meta_debug);
+#undef GST_CAT_DEFAULT
+#define GST_CAT_DEFAULT framebus_meta_debug
+
 static const struct {
     guint buffer;
     guint32 frame;
@@ -325,6 +329,7 @@ void meta_register(void)
 {
     static const char *tags[] = {NULL};
 
+    GST_DEBUG_CATEGORY_INIT(framebus_meta_debug, "framebusmeta", 0, "what travels beside the pixels");
     gst_meta_register_custom(FRAMEBUS_BLOCK_META, tags, NULL, NULL, NULL);
 }
 

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+/**
+ * plugin-framebus:
+ *
+ * Since: 0.9
+ */
 #include "plugin.h"
 
 #include "meta.h"
@@ -18,4 +23,4 @@ static gboolean plugin_init(GstPlugin *plugin)
 
 GST_PLUGIN_DEFINE(GST_VERSION_MAJOR, GST_VERSION_MINOR, framebus,
                   "Video frames from one process into others, in place", plugin_init, VERSION, "MIT/X11",
-                  "framebus", "framebus")
+                  "framebus", "https://framebus.example.org")

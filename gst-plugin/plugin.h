@@ -16,11 +16,15 @@
  *         meta       what travels beside the pixels
  *         text       what others wrote, before it is parsed
  *         timing     capture times, timestamps, latency
+ *         reference  the reference of properties, signals and enumerations, for hotdoc
  */
 #ifndef GST_FRAMEBUS_PLUGIN_H
 #define GST_FRAMEBUS_PLUGIN_H
 
 #include <gst/gst.h>
+
+/* Who made the elements, as gst-inspect-1.0 shows it. */
+#define PLUGIN_AUTHORS "The framebus authors <framebus@example.org>"
 
 G_BEGIN_DECLS
 

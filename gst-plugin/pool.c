@@ -300,13 +300,13 @@ static void gst_framebus_pool_class_init(GstFramebusPoolClass *class)
     GstBufferPoolClass *pool = GST_BUFFER_POOL_CLASS(class);
 
     G_OBJECT_CLASS(class)->finalize = pool_finalize;
-    pool->get_options = pool_get_options;
-    pool->set_config = pool_set_config;
-    pool->start = pool_start;
-    pool->stop = pool_stop;
-    pool->acquire_buffer = pool_acquire_buffer;
-    pool->release_buffer = pool_release_buffer;
-    pool->flush_start = pool_flush_start;
+    pool->get_options = GST_DEBUG_FUNCPTR(pool_get_options);
+    pool->set_config = GST_DEBUG_FUNCPTR(pool_set_config);
+    pool->start = GST_DEBUG_FUNCPTR(pool_start);
+    pool->stop = GST_DEBUG_FUNCPTR(pool_stop);
+    pool->acquire_buffer = GST_DEBUG_FUNCPTR(pool_acquire_buffer);
+    pool->release_buffer = GST_DEBUG_FUNCPTR(pool_release_buffer);
+    pool->flush_start = GST_DEBUG_FUNCPTR(pool_flush_start);
 }
 
 static void gst_framebus_pool_init(GstFramebusPool *pool)

@@ -11,6 +11,16 @@
  * |[
  * gst-launch-1.0 videotestsrc ! video/x-raw,width=1920,height=1080 ! framebussink bus=cam0
  * ]|
+ *
+ * ## Messages
+ *
+ * The element posts these element messages:
+ *
+ * - `framebus-reader-added`, `framebus-reader-removed`: a reader has come or gone. Fields: #gint `pid` and
+ *   #gchararray `name` of the reader, #guint `readers`, the number of readers from then on.
+ * - `framebussink-stats`: the fields of #GstFramebusSink:stats, at the end of each stream and of each run.
+ *
+ * Since: 0.9
  */
 #include "allocator.h"
 #include "caps.h"
@@ -667,7 +677,7 @@ static const struct property sink_properties[] = {
     {"bus", "Bus", "Name of the bus to serve ([A-Za-z0-9._-], up to 64), or the path of its socket",
      G_TYPE_STRING, GST_PARAM_MUTABLE_READY, SINK_SETTING(bus)},
     {"memory", "Memory", "Where the shared memory comes from", G_TYPE_ENUM, GST_PARAM_MUTABLE_READY,
-     SINK_SETTING(options.memory), .initial = FRAMEBUS_MEMORY_MEMFD, .enum_name = "GstFramebusMemory",
+     SINK_SETTING(options.memory), .initial = FRAMEBUS_MEMORY_MEMFD, .enum_name = "GstFramebusMemoryType",
      .values = memory_values},
     {"access-mode", "Access mode",
      "Who may read, as a file's mode: 0600 is the user alone, 0660 the group too", G_TYPE_UINT,
@@ -751,7 +761,10 @@ static void gst_framebus_sink_class_init(GstFramebusSinkClass *class)
      * @pid: the reader's process
      * @name: what it calls itself
      *
-     * A reader has attached to the bus. Emitted in a thread of the element's own.
+     * A reader has attached to the bus. Emitted in a thread of the element's own, which the handler must not
+     * stop: it may not set the element's state to NULL.
+     *
+     * Since: 0.9
      */
     signals[SIGNAL_READER_ADDED] =
         g_signal_new("reader-added", G_TYPE_FROM_CLASS(class), G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
@@ -761,7 +774,10 @@ static void gst_framebus_sink_class_init(GstFramebusSinkClass *class)
      * @pid: the reader's process
      * @name: what it calls itself
      *
-     * A reader has gone, or was thrown out. Emitted in a thread of the element's own.
+     * A reader has gone, or was thrown out. Emitted in a thread of the element's own: see
+     * #GstFramebusSink::reader-added.
+     *
+     * Since: 0.9
      */
     signals[SIGNAL_READER_REMOVED] =
         g_signal_new("reader-removed", G_TYPE_FROM_CLASS(class), G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
@@ -770,21 +786,21 @@ static void gst_framebus_sink_class_init(GstFramebusSinkClass *class)
     gst_element_class_set_static_metadata(
         element, "Framebus sink", "Sink/Generic",
         "Publishes each buffer on a framebus bus, where any number of processes read it in place",
-        "framebus");
+        PLUGIN_AUTHORS);
     gst_element_class_add_static_pad_template(element, &sink_template);
-    element->change_state = sink_change_state;
-    element->send_event = sink_send_event;
+    element->change_state = GST_DEBUG_FUNCPTR(sink_change_state);
+    element->send_event = GST_DEBUG_FUNCPTR(sink_send_event);
 
-    base->unlock = sink_unlock;
-    base->unlock_stop = sink_unlock_stop;
-    base->get_caps = sink_get_caps;
-    base->set_caps = sink_set_caps;
-    base->propose_allocation = sink_propose_allocation;
-    base->query = sink_query;
-    base->event = sink_event;
-    base->get_times = sink_get_times;
-    base->preroll = sink_preroll;
-    base->render = sink_render;
+    base->unlock = GST_DEBUG_FUNCPTR(sink_unlock);
+    base->unlock_stop = GST_DEBUG_FUNCPTR(sink_unlock_stop);
+    base->get_caps = GST_DEBUG_FUNCPTR(sink_get_caps);
+    base->set_caps = GST_DEBUG_FUNCPTR(sink_set_caps);
+    base->propose_allocation = GST_DEBUG_FUNCPTR(sink_propose_allocation);
+    base->query = GST_DEBUG_FUNCPTR(sink_query);
+    base->event = GST_DEBUG_FUNCPTR(sink_event);
+    base->get_times = GST_DEBUG_FUNCPTR(sink_get_times);
+    base->preroll = GST_DEBUG_FUNCPTR(sink_preroll);
+    base->render = GST_DEBUG_FUNCPTR(sink_render);
 }
 
 static void gst_framebus_sink_init(GstFramebusSink *sink)

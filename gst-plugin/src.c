@@ -9,6 +9,16 @@
  * |[
  * gst-launch-1.0 framebussrc bus=cam0 ! videoconvert ! autovideosink
  * ]|
+ *
+ * ## Messages
+ *
+ * The element posts these element messages:
+ *
+ * - `framebussrc-timeout`: nothing has come for #GstFramebusSrc:timeout. Fields: #gchararray `bus`, #guint64
+ *   `waited` in nanoseconds, #gboolean `connected`, whether there is a writer.
+ * - `framebussrc-stats`: the fields of #GstFramebusSrc:stats, at the end of each stream and of each run.
+ *
+ * Since: 0.9
  */
 #include "caps.h"
 #include "dmabuf.h"
@@ -902,20 +912,20 @@ static void gst_framebus_src_class_init(GstFramebusSrcClass *class)
     properties_install(src_properties, object);
 
     gst_element_class_set_static_metadata(element, "Framebus source", "Source/Generic",
-                                          "Delivers the frames of a framebus bus, in place", "framebus");
+                                          "Delivers the frames of a framebus bus, in place", PLUGIN_AUTHORS);
     gst_element_class_add_static_pad_template(element, &src_template);
 
-    element->send_event = src_send_event;
-    element->change_state = src_change_state;
-    base->start = src_start;
-    base->stop = src_stop;
-    base->unlock = src_unlock;
-    base->unlock_stop = src_unlock_stop;
-    base->get_caps = src_get_caps;
-    base->negotiate = src_negotiate;
-    base->decide_allocation = src_decide_allocation;
-    base->query = src_query;
-    GST_PUSH_SRC_CLASS(class)->create = src_create;
+    element->send_event = GST_DEBUG_FUNCPTR(src_send_event);
+    element->change_state = GST_DEBUG_FUNCPTR(src_change_state);
+    base->start = GST_DEBUG_FUNCPTR(src_start);
+    base->stop = GST_DEBUG_FUNCPTR(src_stop);
+    base->unlock = GST_DEBUG_FUNCPTR(src_unlock);
+    base->unlock_stop = GST_DEBUG_FUNCPTR(src_unlock_stop);
+    base->get_caps = GST_DEBUG_FUNCPTR(src_get_caps);
+    base->negotiate = GST_DEBUG_FUNCPTR(src_negotiate);
+    base->decide_allocation = GST_DEBUG_FUNCPTR(src_decide_allocation);
+    base->query = GST_DEBUG_FUNCPTR(src_query);
+    GST_PUSH_SRC_CLASS(class)->create = GST_DEBUG_FUNCPTR(src_create);
 }
 
 static void gst_framebus_src_init(GstFramebusSrc *src)
