@@ -327,6 +327,14 @@ static GstMemory *slot_dmabuf_new(GstFramebusAllocator *allocator, struct frameb
     return dmabuf_memory_new(allocator->dmabufs, 0, &dmabuf.part[0], &slot->content, slot_dmabuf_free);
 }
 
+gboolean allocation_suits_slots(const GstAllocationParams *params)
+{
+    const gsize page = sysconf(_SC_PAGESIZE);
+
+    return params->prefix == 0 && params->align < page &&
+           !(params->flags & (GST_MEMORY_FLAG_ZERO_PREFIXED | GST_MEMORY_FLAG_ZERO_PADDED));
+}
+
 GstMemory *allocator_lend(GstFramebusAllocator *allocator, enum allocator_use use, guint64 size,
                           const gint *flushing, int *error)
 {

@@ -50,6 +50,10 @@ void allocator_wake(GstFramebusAllocator *allocator);
 int allocator_set_format(GstFramebusAllocator *allocator, enum allocator_use use,
                          const struct framebus_format *format);
 
+/* Returns TRUE if a slot is what upstream asks for: it begins with a page, and has room behind the frame, but
+ * none before it, and keeps what was in that room. */
+gboolean allocation_suits_slots(const GstAllocationParams *params);
+
 /* Returns a free slot as memory of at least `size` bytes (0: a picture of the bus's format), or NULL and a
  * negative errno. Gives up with -ECANCELED when *flushing (may be NULL) is set. */
 GstMemory *allocator_lend(GstFramebusAllocator *allocator, enum allocator_use use, guint64 size,

@@ -4,7 +4,6 @@
 #include "caps.h"
 
 #include <errno.h>
-#include <unistd.h>
 
 /* Buffers that are kept to be used again: as many as upstream usually has at once. */
 #define SPARES 4
@@ -111,23 +110,13 @@ static gboolean pool_set_config(GstBufferPool *base, GstStructure *config)
     return GST_BUFFER_POOL_CLASS(gst_framebus_pool_parent_class)->set_config(base, config);
 }
 
-/* Returns TRUE if a slot is what upstream asks for: it begins with a page, and has room behind the picture,
- * but none before it, and keeps what was in that room. */
-static gboolean pool_takes_slots(const GstFramebusPool *pool)
-{
-    const gsize page = sysconf(_SC_PAGESIZE);
-
-    return pool->params.prefix == 0 && pool->params.align < page &&
-           !(pool->params.flags & (GST_MEMORY_FLAG_ZERO_PREFIXED | GST_MEMORY_FLAG_ZERO_PADDED));
-}
-
 /* A failure here is not fatal: the buffers get ordinary memory, and the sink, which can post an error, meets
  * the same failure at the first of them. */
 static gboolean pool_start(GstBufferPool *base)
 {
     GstFramebusPool *pool = GST_FRAMEBUS_POOL(base);
 
-    if (pool_takes_slots(pool) &&
+    if (allocation_suits_slots(&pool->params) &&
         allocator_set_format(pool->allocator, ALLOCATOR_FOR_UPSTREAM, &pool->format) < 0)
         GST_WARNING_OBJECT(pool, "no slots: %s", framebus_last_error());
     return TRUE;
@@ -244,7 +233,8 @@ static GstFlowReturn pool_acquire_buffer(GstBufferPool *base, GstBuffer **buffer
 
     if (GST_BUFFER_POOL_IS_FLUSHING(base))
         return GST_FLOW_FLUSHING;
-    *buffer = pool_takes_slots(pool) ? pool_acquire_slot(pool, use, &base->flushing, &error) : NULL;
+    *buffer =
+        allocation_suits_slots(&pool->params) ? pool_acquire_slot(pool, use, &base->flushing, &error) : NULL;
     if (*buffer)
         return GST_FLOW_OK;
     if (error == -ECANCELED && (waits || GST_BUFFER_POOL_IS_FLUSHING(base)))

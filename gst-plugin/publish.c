@@ -3,12 +3,10 @@
 
 #include "caps.h"
 #include "meta.h"
+#include "payload.h"
 
 #include <errno.h>
 #include <string.h>
-
-/* The least room for a payload at first; a larger payload makes the bus begin a larger pool. */
-#define PAYLOAD_MIN (64 * 1024)
 
 /* Attempts to publish while upstream starts pools, each of which gives the bus another format. */
 #define TRIES 8
@@ -33,28 +31,41 @@ static gboolean publisher_matches(const struct publisher *publisher, const struc
     return frame->format->caps && strcmp(frame->format->caps, publisher->text) == 0;
 }
 
+/* Returns TRUE if a picture that is in a slot is laid out as the slot's format says. */
+static gboolean publisher_has_layout(const struct publisher *publisher, const struct framebus_format *format,
+                                     const GstVideoMeta *meta)
+{
+    const GstVideoInfo *info = &publisher->info;
+
+    if (!meta)
+        return format_has_layout(format, GST_VIDEO_INFO_N_PLANES(info), info->offset, info->stride);
+    return meta->format == GST_VIDEO_INFO_FORMAT(info) && meta->width == format->width &&
+           meta->height == format->height &&
+           format_has_layout(format, meta->n_planes, meta->offset, meta->stride);
+}
+
 /* Returns the buffer's memory if it is a slot of this bus that is laid out as the buffer says, else NULL. */
 static GstMemory *publisher_slot_of(struct publisher *publisher, GstBuffer *buffer)
 {
-    const GstVideoInfo *info = &publisher->info;
     const GstVideoMeta *meta = gst_buffer_get_video_meta(buffer);
     struct framebus_frame *frame;
     GstMemory *memory;
     gboolean is_same;
 
-    if (!publisher->is_picture || gst_buffer_n_memory(buffer) != 1)
+    if (gst_buffer_n_memory(buffer) != 1)
         return NULL;
     memory = gst_buffer_peek_memory(buffer, 0);
     frame = allocator_frame(publisher->allocator, memory);
     if (!frame || allocator_is_published(publisher->allocator, memory) ||
-        memory->size < GST_VIDEO_INFO_SIZE(info) || !publisher_matches(publisher, frame))
+        !publisher_matches(publisher, frame))
         return NULL;
-    if (meta)
-        is_same = meta->format == GST_VIDEO_INFO_FORMAT(info) && meta->width == frame->format->width &&
-                  meta->height == frame->format->height &&
-                  format_has_layout(frame->format, meta->n_planes, meta->offset, meta->stride);
-    else
-        is_same = format_has_layout(frame->format, GST_VIDEO_INFO_N_PLANES(info), info->offset, info->stride);
+    if (publisher->is_picture) {
+        is_same = memory->size >= GST_VIDEO_INFO_SIZE(&publisher->info) &&
+                  publisher_has_layout(publisher, frame->format, meta);
+    } else {
+        is_same = !publisher->is_raw || !meta;
+        frame->size = memory->size;
+    }
     return is_same ? memory : NULL;
 }
 
@@ -66,7 +77,7 @@ static int publisher_set_format(struct publisher *publisher, guint64 size)
     if (publisher->is_picture)
         format_from_info(&format, &publisher->info, publisher->text);
     else
-        r = framebus_format_init_opaque(&format, publisher->text, MAX(2 * size, PAYLOAD_MIN));
+        r = payload_format(&format, publisher->text, size);
     return r < 0 ? r : allocator_set_format(publisher->allocator, publisher->use, &format);
 }
 

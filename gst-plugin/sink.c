@@ -25,6 +25,7 @@
 #include "allocator.h"
 #include "caps.h"
 #include "element.h"
+#include "payload.h"
 #include "plugin.h"
 #include "pool.h"
 #include "publish.h"
@@ -424,12 +425,29 @@ static GstBufferPool *sink_propose_pool(GstFramebusSink *sink, GstCaps *caps, gs
     return pool;
 }
 
+/* Encoders and others whose sizes are not known beforehand take an allocator where they would not take a
+ * pool. */
+static gboolean sink_propose_allocator(GstFramebusSink *sink, GstCaps *plain, GstQuery *query)
+{
+    g_autofree char *text = gst_caps_to_string(plain);
+    GstFramebusAllocator *bus = strlen(text) < FRAMEBUS_CAPS_MAX ? sink_ref_allocator(sink) : NULL;
+    GstAllocator *allocator;
+
+    if (!bus)
+        return FALSE;
+    allocator = payload_allocator_new(bus, text);
+    gst_query_add_allocation_param(query, allocator, NULL);
+    gst_object_unref(allocator);
+    gst_object_unref(bus);
+    return TRUE;
+}
+
 static gboolean sink_propose_allocation(GstBaseSink *base, GstQuery *query)
 {
     GstFramebusSink *sink = GST_FRAMEBUS_SINK(base);
     GstBufferPool *pool = NULL;
     GstVideoInfo info;
-    gboolean need_pool, is_picture;
+    gboolean need_pool, done;
     GstCaps *caps, *plain;
     guint kept;
 
@@ -437,10 +455,12 @@ static gboolean sink_propose_allocation(GstBaseSink *base, GstQuery *query)
     if (!caps)
         return FALSE;
     plain = caps_without_dmabufs(caps);
-    is_picture = plain && caps_are_picture(plain, &info);
-    gst_clear_caps(&plain);
-    if (!is_picture)
-        return FALSE;
+    if (!plain || !caps_are_picture(plain, &info)) {
+        done = plain && sink_propose_allocator(sink, plain, query);
+        gst_clear_caps(&plain);
+        return done;
+    }
+    gst_caps_unref(plain);
     if (need_pool)
         pool = sink_propose_pool(sink, caps, GST_VIDEO_INFO_SIZE(&info));
     /* A buffer from a pool of upstream's own stays on the bus while it is in the history. */
