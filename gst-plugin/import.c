@@ -2,9 +2,11 @@
 #include "import.h"
 
 #include "caps.h"
+#include "payload.h"
 
 #include <errno.h>
 #include <gst/allocators/gstfdmemory.h>
+#include <string.h>
 #include <unistd.h>
 
 /* Buffers that upstream always keeps: one that is being filled, and the next one. */
@@ -112,7 +114,27 @@ static void import_returned(void *user)
     allocator_unref_later(imports->allocator, buffer);
 }
 
-/* ---- Where a buffer's picture is ----------------------------------------------------------- */
+/* ---- Where a buffer's frame is ------------------------------------------------------------- */
+
+/*
+ * Describes a payload's memory as a part of a file descriptor, all of it, since the next payload in there may
+ * be larger. What is smaller than PAYLOAD_MIN is copied sooner than registered. The buffers of a pool are all
+ * as large, and so is what has to be copied in between; of others the next one may be smaller.
+ */
+static gboolean import_find_payload(GstBuffer *buffer, const char *text, struct framebus_part *part,
+                                    struct framebus_format *format)
+{
+    const gsize page = sysconf(_SC_PAGESIZE);
+    GstMemory *memory = gst_buffer_n_memory(buffer) == 1 ? gst_buffer_peek_memory(buffer, 0) : NULL;
+
+    if (!memory || !gst_is_fd_memory(memory) || memory->offset % page ||
+        memory->maxsize - memory->offset < PAYLOAD_MIN)
+        return FALSE;
+    *part = (struct framebus_part){.fd = gst_fd_memory_get_fd(memory),
+                                   .offset = memory->offset,
+                                   .size = memory->maxsize - memory->offset};
+    return framebus_format_init_opaque(format, text, buffer->pool ? part->size : PAYLOAD_MIN) == 0;
+}
 
 /* Describes a buffer as parts of file descriptors, which one after the other are the frame, and as a format
  * that says where in the frame its planes are. */
@@ -245,11 +267,39 @@ static void import_unregister(struct imports *imports, struct import *import)
         allocator_destroy_buffer(imports->allocator, buffer);
 }
 
+/* Gives the bus the format of such payloads, unless a slot tells that it carries them already, and none that
+ * are larger than the import. */
+static int import_provide_payload(struct imports *imports, const struct import *import,
+                                  const struct framebus_format *format)
+{
+    const guint64 room = import->part[0].size;
+    const struct framebus_format *bus;
+    gboolean is_same = FALSE, fits = FALSE;
+    GstMemory *slot;
+    int r;
+
+    slot = allocator_lend(imports->allocator, ALLOCATOR_FOR_RENDER, 1, NULL, &r);
+    if (!slot && r != -ENODATA)
+        return r;
+    if (slot) {
+        bus = allocator_frame(imports->allocator, slot)->format;
+        is_same = !bus->fourcc && strcmp(bus->caps, format->caps) == 0;
+        fits = bus->size <= room;
+        gst_memory_unref(slot);
+    }
+    if (is_same && fits)
+        return 0;
+    if (is_same && format->size < room) /* not for one of many would the bus begin a smaller pool */
+        return -EMSGSIZE;
+    return allocator_set_format(imports->allocator, ALLOCATOR_FOR_RENDER, format);
+}
+
 static int import_register(struct imports *imports, struct import *import,
                            const struct framebus_format *format)
 {
     struct attempt attempt = {.import = import};
-    int r = allocator_set_format(imports->allocator, ALLOCATOR_FOR_RENDER, format);
+    int r = format->fourcc ? allocator_set_format(imports->allocator, ALLOCATOR_FOR_RENDER, format)
+                           : import_provide_payload(imports, import, format);
 
     if (r == 0)
         r = allocator_call(imports->allocator, writer_create_buffer, &attempt);
@@ -258,7 +308,8 @@ static int import_register(struct imports *imports, struct import *import,
     g_mutex_unlock(&imports->lock);
     import->refused = r < 0 && r != -ECANCELED && r != -EBUSY;
     if (r < 0)
-        GST_INFO("upstream's memory is copied: %s", framebus_last_error());
+        GST_INFO("upstream's memory is copied: %s",
+                 r == -EMSGSIZE ? "there are larger payloads" : framebus_last_error());
     return r;
 }
 
@@ -272,7 +323,8 @@ struct framebus_frame *imports_begin(struct imports *imports, GstBuffer *buffer,
     guint count;
     int r = -ESTALE;
 
-    if (!import_find_parts(buffer, info, text, parts, &format))
+    if (info ? !import_find_parts(buffer, info, text, parts, &format)
+             : !import_find_payload(buffer, text, parts, &format))
         return NULL;
     import = import_of(imports, gst_buffer_peek_memory(buffer, 0));
     if (!import || !imports_can_take(imports, import, buffer))

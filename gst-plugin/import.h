@@ -24,7 +24,8 @@ void imports_free(struct imports *imports);
 /*
  * Returns a frame of the bus that is this buffer, to be described and then given to imports_publish(). NULL:
  * it has to be copied, because it is in other memory, or is on the bus already, or upstream would be left
- * with too few buffers. `text` are the caps. To be called in the streaming thread.
+ * with too few buffers. `info` describes the picture, NULL: it is a payload. `text` are the caps. To be called
+ * in the streaming thread.
  */
 struct framebus_frame *imports_begin(struct imports *imports, GstBuffer *buffer, const GstVideoInfo *info,
                                      const char *text);

@@ -164,12 +164,16 @@ static gboolean publisher_import(struct publisher *publisher, GstBuffer *buffer,
 {
     struct framebus_frame *frame;
 
-    if (!publisher->imports || !publisher->is_picture || gst_buffer_n_memory(buffer) == 0 ||
-        allocator_has(publisher->allocator, gst_buffer_peek_memory(buffer, 0)))
+    if (!publisher->imports || gst_buffer_n_memory(buffer) == 0 ||
+        allocator_has(publisher->allocator, gst_buffer_peek_memory(buffer, 0)) ||
+        (publisher->is_raw && gst_buffer_get_video_meta(buffer)))
         return FALSE;
-    frame = imports_begin(publisher->imports, buffer, &publisher->info, publisher->text);
+    frame = imports_begin(publisher->imports, buffer, publisher->is_picture ? &publisher->info : NULL,
+                          publisher->text);
     if (!frame)
         return FALSE;
+    if (!publisher->is_picture)
+        frame->size = gst_buffer_get_size(buffer);
     publisher_describe(frame, buffer, times);
     return imports_publish(publisher->imports, frame) == 0;
 }

@@ -557,7 +557,8 @@ static void src_look_at_writer(GstFramebusSrc *src)
 /* Makes a buffer of a frame, which is given back with it or here. AGAIN: there is nothing for downstream. */
 static GstFlowReturn src_deliver(GstFramebusSrc *src, struct framebus_frame *frame, GstBuffer **buffer)
 {
-    struct dmabuf_entry *dmabuf = frame->format->fourcc ? dmabuf_entry_of(src->dmabufs, frame) : NULL;
+    struct dmabuf_entry *dmabuf = dmabuf_entry_of(src->dmabufs, frame);
+    const gboolean is_picture = frame->format->fourcc != 0; /* nothing else has caps of its own in DMA-BUFs */
     GstFlowReturn flow = AGAIN;
     gboolean is_full, copies;
 
@@ -565,7 +566,7 @@ static GstFlowReturn src_deliver(GstFramebusSrc *src, struct framebus_frame *fra
     if (src->serial != frame->format_serial)
         src_look_at_writer(src);
     if (!src_must_skip(src, frame))
-        flow = src_follow_format(src, frame, dmabuf != NULL);
+        flow = src_follow_format(src, frame, dmabuf && is_picture);
     if (flow != GST_FLOW_OK) {
         framebus_reader_release(src->reader, frame);
         return flow;

@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* Payloads without a copy: encoders and others write into slots of the bus, by an allocator. */
+/* Payloads without a copy: encoders and others write into slots of the bus, by an allocator; and what comes
+ * in memory with a file descriptor is shared as it is. */
 #include "fixture.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <gst/allocators/gstdmabuf.h>
 #include <gst/check/gstharness.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #define JPEG  "image/jpeg, framerate=(fraction)25/1"
 #define BAYER "video/x-bayer, format=(string)bggr, width=(int)64, height=(int)32, framerate=(fraction)25/1"
@@ -366,6 +372,204 @@ GST_START_TEST(a_flush_and_a_stop_end_waiting_for_a_slot)
 }
 GST_END_TEST
 
+/* ---- Memory of upstream's own --------------------------------------------------------------- */
+
+#define PAGE ((gsize)sysconf(_SC_PAGESIZE))
+#define ROOM (128 * 1024)
+
+static GstAllocator *descriptors;
+
+static void foreign_setup(void)
+{
+    setup();
+    descriptors = gst_dmabuf_allocator_new();
+}
+
+static void foreign_teardown(void)
+{
+    teardown();
+    ASSERT_OBJECT_REFCOUNT(descriptors, "allocator", 1); /* all memory has come back */
+    gst_clear_object(&descriptors);
+}
+
+/* A memfd, which the library treats like a DMA-BUF; tests/vm has real ones. */
+static GstMemory *descriptor_new(gsize room)
+{
+    int fd = memfd_create("upstream", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+    fail_unless(fd >= 0 && ftruncate(fd, (off_t)room) == 0 && fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK) == 0);
+    return gst_dmabuf_allocator_alloc(descriptors, fd, room);
+}
+
+static GstBuffer *filled(GstMemory *memory, gsize offset, gsize size, guint8 value)
+{
+    GstBuffer *buffer = gst_buffer_new();
+
+    gst_buffer_append_memory(buffer, memory);
+    gst_buffer_resize(buffer, (gssize)offset, (gssize)size);
+    gst_buffer_memset(buffer, 0, value, size);
+    return buffer;
+}
+
+static void check_shared(guint64 imported, guint64 copied)
+{
+    check_stats(imported, copied);
+    fail_unless_equals_uint64(sink_stat("imported"), imported);
+}
+
+GST_START_TEST(a_payload_in_upstreams_memory_is_shared)
+{
+    push(filled(descriptor_new(ROOM), 0, 70000, 1));
+    check_frame(70000, 1);
+    push(filled(descriptor_new(ROOM), PAGE, 10, 2));
+    check_frame(10, 2);
+    push(filled(descriptor_new(4 * ROOM), 0, 4 * ROOM, 3));
+    check_frame(4 * ROOM, 3);
+    check_shared(3, 0);
+}
+GST_END_TEST
+
+GST_START_TEST(framebussrc_delivers_what_is_in_upstreams_memory)
+{
+    GstHarness *other = gst_harness_new_parse("framebussrc bus=b");
+    GstBuffer *buffer;
+    GstMapInfo map;
+
+    push(filled(descriptor_new(ROOM), 0, 70000, 1));
+    gst_harness_play(other);
+    buffer = gst_harness_pull(other);
+    fail_unless(buffer && gst_buffer_map(buffer, &map, GST_MAP_READ));
+    fail_unless_equals_uint64(map.size, 70000);
+    fail_unless_equals_int(map.data[69999], 1);
+    gst_buffer_unmap(buffer, &map);
+    gst_buffer_unref(buffer);
+    gst_harness_teardown(other);
+    check_shared(1, 0);
+}
+GST_END_TEST
+
+GST_START_TEST(upstream_gets_its_memory_back_when_no_reader_uses_it)
+{
+    GstMemory *memory = descriptor_new(ROOM);
+    struct framebus_frame *frame;
+
+    gst_memory_ref(memory);
+    push(filled(memory, 0, 5000, 1));
+    frame = frame_next();
+    for (guint8 i = 2; i < 20; i++) {
+        push(filled(descriptor_new(ROOM), 0, 5000, i));
+        check_frame(5000, i);
+    }
+    fail_unless(GST_MINI_OBJECT_REFCOUNT_VALUE(memory) > 1);
+    fail_unless_equals_int(((guint8 *)frame->data)[4999], 1);
+    framebus_reader_release(reader, frame);
+    for (guint8 i = 20; i < 30 && GST_MINI_OBJECT_REFCOUNT_VALUE(memory) > 1; i++) {
+        push(filled(descriptor_new(ROOM), 0, 5000, i));
+        check_frame(5000, i);
+    }
+    ASSERT_MINI_OBJECT_REFCOUNT(memory, "memory", 1);
+    gst_memory_unref(memory);
+    fail_unless_equals_uint64(sink_stat("copied"), 0);
+}
+GST_END_TEST
+
+GST_START_TEST(what_the_bus_cannot_share_is_copied)
+{
+    GstBuffer *two = filled(descriptor_new(ROOM), 0, ROOM, 4);
+    GstMemory *memory = descriptor_new(ROOM);
+
+    push(filled(gst_memory_ref(memory), 0, 3000, 1));
+    check_frame(3000, 1);
+    push(filled(memory, 0, 3000, 1)); /* is on the bus already */
+    check_frame(3000, 1);
+    push(filled(descriptor_new(ROOM), 100, 3000, 2)); /* does not begin with a page */
+    check_frame(3000, 2);
+    push(filled(descriptor_new(2 * PAGE), 0, 2 * PAGE, 3)); /* is too small to be worth it */
+    check_frame(2 * PAGE, 3);
+    gst_buffer_append(two, filled(descriptor_new(ROOM), 0, 100, 4));
+    push(two);
+    check_frame(ROOM + 100, 4);
+    check_shared(1, 4);
+}
+GST_END_TEST
+
+/* Large payloads in ordinary memory, and small ones in upstream's: the bus does not change its pools for
+ * each. */
+GST_START_TEST(a_mixture_of_memories_does_not_change_the_bus_again_and_again)
+{
+    guint32 serial = 0;
+
+    for (guint8 i = 1; i < 20; i++) {
+        struct framebus_frame *frame;
+
+        push(i % 2 ? filled(gst_allocator_alloc(NULL, 3 * ROOM, NULL), 0, 3 * ROOM, i)
+                   : filled(descriptor_new(ROOM), 0, 5000, i));
+        frame = frame_next();
+        fail_unless_equals_uint64(frame->size, i % 2 ? 3 * ROOM : 5000);
+        fail_unless_equals_int(((guint8 *)frame->data)[4999], i);
+        serial = serial ? serial : frame->format_serial;
+        fail_unless_equals_uint64(frame->format_serial, serial);
+        framebus_reader_release(reader, frame);
+    }
+}
+GST_END_TEST
+
+/* A pool of a few such buffers, as cameras have them. */
+typedef GstBufferPool JpegPool;
+typedef GstBufferPoolClass JpegPoolClass;
+static GType jpeg_pool_get_type(void);
+G_DEFINE_TYPE(JpegPool, jpeg_pool, GST_TYPE_BUFFER_POOL)
+
+static GstFlowReturn jpeg_alloc(GstBufferPool *pool G_GNUC_UNUSED, GstBuffer **buffer,
+                                GstBufferPoolAcquireParams *params G_GNUC_UNUSED)
+{
+    *buffer = gst_buffer_new();
+    gst_buffer_append_memory(*buffer, descriptor_new(ROOM));
+    return GST_FLOW_OK;
+}
+
+static void jpeg_pool_class_init(JpegPoolClass *class)
+{
+    class->alloc_buffer = jpeg_alloc;
+}
+
+static void jpeg_pool_init(JpegPool *pool G_GNUC_UNUSED)
+{
+}
+
+GST_START_TEST(a_camera_with_a_few_buffers_never_starves)
+{
+    GstBufferPool *camera = g_object_new(jpeg_pool_get_type(), NULL);
+    GstStructure *config = gst_buffer_pool_get_config(camera);
+    GstBufferPoolAcquireParams params = {.flags = GST_BUFFER_POOL_ACQUIRE_FLAG_DONTWAIT};
+    guint32 serial = 0;
+
+    gst_object_ref_sink(camera);
+    gst_buffer_pool_config_set_params(config, NULL, ROOM, 5, 5);
+    fail_unless(gst_buffer_pool_set_config(camera, config) && gst_buffer_pool_set_active(camera, TRUE));
+    for (guint i = 1; i < 100; i++) {
+        const gsize size = 1000 * (1 + i * 37 % 131); /* up to all of it */
+        struct framebus_frame *frame;
+        GstBuffer *buffer;
+
+        fail_unless_equals_int(gst_buffer_pool_acquire_buffer(camera, &buffer, &params), GST_FLOW_OK);
+        gst_buffer_memset(buffer, 0, i, size);
+        gst_buffer_set_size(buffer, (gssize)size);
+        push(buffer);
+        frame = frame_next();
+        fail_unless_equals_uint64(frame->size, size);
+        fail_unless_equals_int(((guint8 *)frame->data)[size - 1], i);
+        serial = serial ? serial : frame->format_serial;
+        fail_unless_equals_uint64(frame->format_serial, serial);
+        framebus_reader_release(reader, frame);
+    }
+    fail_unless(sink_stat("copied") > 0 && sink_stat("imported") > 30); /* two of five may be out */
+    stop();
+    fail_unless(gst_buffer_pool_set_active(camera, FALSE));
+    gst_object_unref(camera);
+}
+GST_END_TEST
+
 /* ---- Elements ------------------------------------------------------------------------------- */
 
 static const struct {
@@ -416,7 +620,7 @@ static Suite *suite(void)
 {
     Suite *suite = suite_create("payload memory");
     TCase *slots = tcase_create("slots"), *lossless = tcase_create("lossless"),
-          *elements = tcase_create("elements");
+          *foreign = tcase_create("foreign"), *elements = tcase_create("elements");
 
     tcase_add_checked_fixture(slots, setup, teardown);
     tcase_set_timeout(slots, 60);
@@ -437,6 +641,16 @@ static Suite *suite(void)
     tcase_set_timeout(lossless, 60);
     tcase_add_test(lossless, a_flush_and_a_stop_end_waiting_for_a_slot);
     suite_add_tcase(suite, lossless);
+
+    tcase_add_checked_fixture(foreign, foreign_setup, foreign_teardown);
+    tcase_set_timeout(foreign, 60);
+    tcase_add_test(foreign, a_payload_in_upstreams_memory_is_shared);
+    tcase_add_test(foreign, framebussrc_delivers_what_is_in_upstreams_memory);
+    tcase_add_test(foreign, upstream_gets_its_memory_back_when_no_reader_uses_it);
+    tcase_add_test(foreign, what_the_bus_cannot_share_is_copied);
+    tcase_add_test(foreign, a_mixture_of_memories_does_not_change_the_bus_again_and_again);
+    tcase_add_test(foreign, a_camera_with_a_few_buffers_never_starves);
+    suite_add_tcase(suite, foreign);
 
     tcase_set_timeout(elements, 120);
     tcase_add_loop_test(elements, elements_write_payloads_in_place, 0, G_N_ELEMENTS(makers));
