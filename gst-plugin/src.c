@@ -27,14 +27,12 @@
 #include "plugin.h"
 #include "timing.h"
 #include "uri.h"
+#include "wake.h"
 
 #include <errno.h>
 #include <framebus.h>
 #include <gst/base/gstpushsrc.h>
 #include <gst/video/video.h>
-#include <poll.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 /* Frames that downstream may hold in place unless it asks for more or `hold` says otherwise. */
 #define HOLD_DEFAULT 3
@@ -81,11 +79,11 @@ struct _GstFramebusSrc {
 
     struct src_settings settings; /* under the object lock */
 
-    int cancel_fd;   /* readable while unlocked or paused */
-    gboolean ending; /* an EOS event of the application is being handled; atomic */
+    struct wake wake; /* unlocked or paused, or asked to look at the settings */
+    gboolean ending;  /* an EOS event of the application is being handled; atomic */
 
     /* The streaming thread's. */
-    char *name; /* `bus` when the element was started */
+    char *name; /* the bus it is at, which `bus` may not name any more */
     struct framebus_reader *reader;
     GstAllocator *dmabufs;  /* of the memories that frames are in */
     gboolean has_dmabufs;   /* each frame of this format so far was in a DMA-BUF */
@@ -195,10 +193,12 @@ static void src_close_reader(GstFramebusSrc *src)
     GST_OBJECT_UNLOCK(src);
 }
 
-static int src_open_reader(GstFramebusSrc *src, gint64 wait_ns)
+/* Opens a reader of that bus, which is not the element's yet. is_full: only the least quota was to be had. */
+static int src_open_reader(GstFramebusSrc *src, const char *name, gint64 wait_ns,
+                           struct framebus_reader **reader, gboolean *is_full)
 {
     struct framebus_reader_options options = {
-        .cancel_fd = src->cancel_fd, .label = g_get_prgname(), .dmabuf = true};
+        .cancel_fd = src->wake.fd, .label = g_get_prgname(), .dmabuf = true};
     int r;
 
     GST_OBJECT_LOCK(src);
@@ -208,22 +208,102 @@ static int src_open_reader(GstFramebusSrc *src, gint64 wait_ns)
     GST_OBJECT_UNLOCK(src);
 
     options.wait_ns = options.follow ? 0 : wait_ns;
-    src->wants_key = TRUE;
-    src->bus_full = FALSE;
-    r = framebus_reader_open(&src->reader, src->name, &options);
+    *is_full = FALSE;
+    r = framebus_reader_open(reader, name, &options);
     if (r == -EBUSY && options.quota > 2) {
         GST_INFO_OBJECT(src, "%s; asking for less", framebus_last_error());
-        src->bus_full = TRUE;
+        *is_full = TRUE;
         options.quota = 2;
-        r = framebus_reader_open(&src->reader, src->name, &options);
-    }
-    if (r == 0) {
-        src->dmabufs = dmabuf_allocator_new();
-        GST_OBJECT_LOCK(src);
-        src->held = g_atomic_rc_box_new0(gint);
-        GST_OBJECT_UNLOCK(src);
+        r = framebus_reader_open(reader, name, &options);
     }
     return r;
+}
+
+/* Makes a reader that was opened the element's. */
+static void src_take_reader(GstFramebusSrc *src, struct framebus_reader *reader, gboolean is_full)
+{
+    src->reader = reader;
+    src->bus_full = is_full;
+    src->wants_key = TRUE;
+    src->dmabufs = dmabuf_allocator_new();
+    GST_OBJECT_LOCK(src);
+    src->held = g_atomic_rc_box_new0(gint);
+    GST_OBJECT_UNLOCK(src);
+}
+
+static int src_connect(GstFramebusSrc *src, gint64 wait_ns)
+{
+    struct framebus_reader *reader;
+    gboolean is_full;
+    int r = src_open_reader(src, src->name, wait_ns, &reader, &is_full);
+
+    if (r == 0)
+        src_take_reader(src, reader, is_full);
+    return r;
+}
+
+/* Stays at its bus, since another one cannot be read, and makes `bus` name it again. */
+static void src_refuse_bus(GstFramebusSrc *src, const char *refused, const char *why)
+{
+    gboolean is_last_word;
+
+    GST_OBJECT_LOCK(src);
+    is_last_word = g_strcmp0(src->settings.bus, refused) == 0;
+    if (is_last_word) {
+        g_free(src->settings.bus);
+        src->settings.bus = g_strdup(src->name);
+    }
+    GST_OBJECT_UNLOCK(src);
+    GST_ELEMENT_WARNING(src, RESOURCE, SETTINGS,
+                        ("%s stays at bus %s: %s.", GST_OBJECT_NAME(src), src->name, why), (NULL));
+    if (is_last_word)
+        g_object_notify(G_OBJECT(src), "bus");
+}
+
+/* Goes over to the bus that `bus` names, which need not have a writer yet. What is left on the old one is not
+ * delivered. */
+static void src_go_over(GstFramebusSrc *src, const char *name, struct framebus_reader *reader,
+                        gboolean is_full)
+{
+    GST_INFO_OBJECT(src, "from bus %s to %s", src->name, name);
+    src_close_reader(src);
+    g_free(src->name);
+    src->name = g_strdup(name);
+    if (reader)
+        src_take_reader(src, reader, is_full);
+}
+
+/* Does what was asked for meanwhile. Returns TRUE if it is at another bus now. */
+static gboolean src_heed(GstFramebusSrc *src)
+{
+    struct framebus_reader *reader = NULL;
+    g_autofree char *name = NULL;
+    gboolean is_full = FALSE;
+    int r = -EINVAL;
+
+    if (!wake_take(&src->wake))
+        return FALSE;
+    GST_OBJECT_LOCK(src);
+    name = g_strdup(src->settings.bus);
+    GST_OBJECT_UNLOCK(src);
+    if (g_strcmp0(name, src->name) == 0)
+        return FALSE;
+    if (name && name[0])
+        r = src_open_reader(src, name, 0, &reader, &is_full);
+    switch (r) {
+    case 0:
+    case -ENOENT:
+    case -ETIMEDOUT: /* there is a writer, which is stopped */
+        src_go_over(src, name, reader, is_full);
+        return TRUE;
+    case -ECANCELED: /* or asked for yet another one */
+    case -EINTR:
+        wake_ask(&src->wake);
+        return FALSE;
+    default:
+        src_refuse_bus(src, name, name && name[0] ? framebus_last_error() : "no other one is named");
+        return FALSE;
+    }
 }
 
 /* Asks for the least quota, once, after a writer that came back has refused the reader, perhaps for want of
@@ -651,8 +731,11 @@ static GstFlowReturn src_time_out(GstFramebusSrc *src, gint64 *since, GstBuffer 
  * that create() has returned, which it would take for a flush, and stop. */
 static GstFlowReturn src_cancelled(GstFramebusSrc *src, gint64 *since)
 {
-    GstFlowReturn flow = gst_base_src_wait_playing(GST_BASE_SRC(src));
+    GstFlowReturn flow;
 
+    if (!wake_is_unlocked(&src->wake)) /* it was asked something */
+        return AGAIN;
+    flow = gst_base_src_wait_playing(GST_BASE_SRC(src));
     *since = monotonic_now();
     return flow == GST_FLOW_OK ? AGAIN : flow;
 }
@@ -661,6 +744,11 @@ static GstFlowReturn src_handle_error(GstFramebusSrc *src, int error, gint64 *si
 {
     gboolean forwards;
 
+    /* How the old bus ended is nothing to who has left it. */
+    if (error != -ECANCELED && src_heed(src)) {
+        *since = monotonic_now();
+        return AGAIN;
+    }
     switch (error) {
     case -EINTR: /* the program was stopped and goes on, or has a signal handler of its own */
         return AGAIN;
@@ -678,7 +766,7 @@ static GstFlowReturn src_handle_error(GstFramebusSrc *src, int error, gint64 *si
         if (!src->reader)
             break;
         /* Downstream has as many frames as the quota, which is smaller by now, allows. */
-        if (g_poll(&(GPollFD){.fd = src->cancel_fd, .events = G_IO_IN}, 1, FULL_MS) > 0)
+        if (g_poll(&(GPollFD){.fd = src->wake.fd, .events = G_IO_IN}, 1, FULL_MS) > 0)
             return src_cancelled(src, since);
         return AGAIN;
     case -ECONNREFUSED:
@@ -714,12 +802,15 @@ static GstFlowReturn src_create(GstPushSrc *push, GstBuffer **buffer)
     GstFlowReturn flow = src_is_stopping(src) ? GST_FLOW_FLUSHING : AGAIN;
 
     while (flow == AGAIN) {
-        const gint64 wait = src_wait_ns(src, since);
         struct framebus_frame *frame = NULL;
+        gint64 wait;
         int r = 0;
 
+        if (src_heed(src))
+            since = monotonic_now();
+        wait = src_wait_ns(src, since);
         if (!src->reader)
-            r = src_open_reader(src, wait);
+            r = src_connect(src, wait);
         if (src->serial)
             src_prepare_buffer(src);
         if (r == 0)
@@ -745,9 +836,12 @@ static gboolean src_start(GstBaseSrc *base)
     arrival_init(&src->arrival);
     src->wanted_hold = 0;
     src->takes_meta = src->takes_crop = src->has_dmabufs = src->gives_dmabufs = FALSE;
-    if (!element_names_bus(GST_ELEMENT(src), src->name))
+    wake_take(&src->wake);
+    if (!element_names_bus(GST_ELEMENT(src), src->name)) {
+        g_clear_pointer(&src->name, g_free);
         return FALSE;
-    if (src->cancel_fd < 0) {
+    }
+    if (src->wake.fd < 0) {
         GST_ELEMENT_ERROR(src, RESOURCE, FAILED, ("Cannot create an eventfd: %s.", g_strerror(EMFILE)),
                           (NULL));
         return FALSE;
@@ -775,15 +869,13 @@ static gboolean src_stop(GstBaseSrc *base)
 
 static gboolean src_unlock(GstBaseSrc *base)
 {
-    eventfd_write(GST_FRAMEBUS_SRC(base)->cancel_fd, 1);
+    wake_set_unlocked(&GST_FRAMEBUS_SRC(base)->wake, TRUE);
     return TRUE;
 }
 
 static gboolean src_unlock_stop(GstBaseSrc *base)
 {
-    eventfd_t count;
-
-    eventfd_read(GST_FRAMEBUS_SRC(base)->cancel_fd, &count);
+    wake_set_unlocked(&GST_FRAMEBUS_SRC(base)->wake, FALSE);
     return TRUE;
 }
 
@@ -853,7 +945,7 @@ static void src_get_stats(GObject *object, GValue *value)
 
 static const struct property src_properties[] = {
     {"bus", "Bus", "Name of the bus to read, or the path of its socket", G_TYPE_STRING,
-     GST_PARAM_MUTABLE_READY, SRC_SETTING(bus)},
+     GST_PARAM_MUTABLE_PLAYING, SRC_SETTING(bus)},
     {"delivery", "Delivery", "How frames reach a pipeline that is slower than the writer", G_TYPE_ENUM,
      GST_PARAM_MUTABLE_READY, SRC_SETTING(delivery), .initial = FRAMEBUS_DELIVERY_LIVE,
      .enum_name = "GstFramebusDelivery", .values = delivery_values},
@@ -883,7 +975,10 @@ static const struct property src_properties[] = {
 
 static void src_set_property(GObject *object, guint id, const GValue *value, GParamSpec *pspec G_GNUC_UNUSED)
 {
-    properties_set(src_properties, &GST_FRAMEBUS_SRC(object)->settings, object, id, value);
+    GstFramebusSrc *src = GST_FRAMEBUS_SRC(object);
+
+    properties_set(src_properties, &src->settings, object, id, value);
+    wake_ask(&src->wake);
 }
 
 static void src_get_property(GObject *object, guint id, GValue *value, GParamSpec *pspec G_GNUC_UNUSED)
@@ -896,8 +991,7 @@ static void src_finalize(GObject *object)
     GstFramebusSrc *src = GST_FRAMEBUS_SRC(object);
 
     properties_finish(src_properties, &src->settings);
-    if (src->cancel_fd >= 0)
-        close(src->cancel_fd);
+    wake_finish(&src->wake);
     G_OBJECT_CLASS(gst_framebus_src_parent_class)->finalize(object);
 }
 
@@ -934,7 +1028,7 @@ static void gst_framebus_src_init(GstFramebusSrc *src)
     GstBaseSrc *base = GST_BASE_SRC(src);
 
     properties_init(src_properties, &src->settings, G_OBJECT(src));
-    src->cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    wake_init(&src->wake);
     gst_base_src_set_live(base, TRUE);
     gst_base_src_set_format(base, GST_FORMAT_TIME);
     gst_pad_add_probe(GST_BASE_SRC_PAD(base), GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM, src_probe_event, NULL,
