@@ -37,10 +37,14 @@ static gsize cut_offset(const struct framebus_format *bus, const struct framebus
                       : 0;
 }
 
-void buffer_format_init(struct buffer_format *format, const GstVideoInfo *info,
+void buffer_format_init(struct buffer_format *format, const GstCaps *caps, const GstVideoInfo *info,
                         const struct framebus_format *bus, const struct framebus_rect *cut)
 {
+    GstVideoInfo each;
+
     *format = (struct buffer_format){.cut = *cut, .info = *info, .layout = *info, .is_default = TRUE};
+    if (!info->finfo && caps_are_other_raw(caps, &each) && info_is_of_several(&each))
+        format->each = each;
     if (!info->finfo)
         return;
     format->is_default =
@@ -77,6 +81,23 @@ void buffer_wrap(GstBuffer *buffer, const struct frame_hold *hold, gsize size)
                              gst_memory_new_wrapped(GST_MEMORY_FLAG_READONLY, frame->data, frame->capacity, 0,
                                                     size, g_memdup2(hold, sizeof(*hold)), frame_hold_free));
     GST_BUFFER_FLAG_UNSET(buffer, GST_BUFFER_FLAG_TAG_MEMORY); /* it marks changes; this is not one */
+}
+
+void buffer_add_each(GstBuffer *buffer, const struct buffer_format *format)
+{
+    GstVideoInfo each = format->each;
+    gsize left = gst_buffer_get_size(buffer);
+
+    for (gint id = 0; each.finfo && id < SEVERAL_MAX && left >= GST_VIDEO_INFO_SIZE(&each); id++) {
+        GstVideoMeta *meta = gst_buffer_add_video_meta_full(
+            buffer, GST_VIDEO_FRAME_FLAG_NONE, GST_VIDEO_INFO_FORMAT(&each), GST_VIDEO_INFO_WIDTH(&each),
+            GST_VIDEO_INFO_HEIGHT(&each), GST_VIDEO_INFO_N_PLANES(&each), each.offset, each.stride);
+
+        meta->id = id;
+        left -= GST_VIDEO_INFO_SIZE(&each);
+        for (guint i = 0; i < GST_VIDEO_INFO_N_PLANES(&each); i++)
+            each.offset[i] += GST_VIDEO_INFO_SIZE(&each);
+    }
 }
 
 void buffer_set_capture_time(GstBuffer *buffer, const struct framebus_frame *frame)
@@ -119,18 +140,18 @@ GstBuffer *buffer_copy(const struct buffer_format *format, const struct framebus
         return NULL;
     }
     if (info->finfo) {
-        struct framebus_plane planes[FRAMEBUS_PLANES_MAX] = {0}, from[FRAMEBUS_PLANES_MAX] = {0};
+        struct plane_rows to[FRAMEBUS_PLANES_MAX] = {0}, from[FRAMEBUS_PLANES_MAX] = {0};
         struct framebus_format part = *frame->format;
 
         part.width = GST_VIDEO_INFO_WIDTH(info);
         part.height = GST_VIDEO_INFO_HEIGHT(info);
+        rows_of_frame(from, frame);
         for (guint i = 0; i < frame->format->planes; i++) {
-            from[i].data = (guint8 *)frame->plane[i].data + cut_offset(frame->format, &format->cut, i);
-            from[i].stride = frame->plane[i].stride;
-            planes[i].data = map.data + GST_VIDEO_INFO_PLANE_OFFSET(info, i);
-            planes[i].stride = GST_VIDEO_INFO_PLANE_STRIDE(info, i);
+            from[i].data += cut_offset(frame->format, &format->cut, i);
+            to[i].data = map.data + GST_VIDEO_INFO_PLANE_OFFSET(info, i);
+            to[i].stride = GST_VIDEO_INFO_PLANE_STRIDE(info, i);
         }
-        format_copy_picture(&part, planes, from);
+        format_copy_picture(&part, to, from);
     } else {
         memcpy(map.data, frame->data, size);
     }

@@ -15,10 +15,12 @@ struct buffer_format {
     GstVideoInfo info;        /* in GStreamer's default layout; finfo is NULL for payloads */
     GstVideoInfo layout;      /* the same with the strides and offsets of the bus */
     gboolean is_default;      /* the two layouts are the same */
+    GstVideoInfo each;        /* one of several pictures in a payload; finfo is NULL if there are none */
 };
 
-/* `info` is what caps_from_format() made of the bus's format, with the size of `cut` if that has one. */
-void buffer_format_init(struct buffer_format *format, const GstVideoInfo *info,
+/* `caps` and `info` are what caps_from_format() made of the bus's format, with the size of `cut` if that has
+ * one. */
+void buffer_format_init(struct buffer_format *format, const GstCaps *caps, const GstVideoInfo *info,
                         const struct framebus_format *bus, const struct framebus_rect *cut);
 
 /* Returns TRUE if the frame is what downstream takes a buffer without GstVideoMeta for. */
@@ -43,6 +45,9 @@ void frame_hold_end(const struct frame_hold *hold);
 /* Puts `size` bytes of the frame itself into a prepared buffer; the frame is given back when the memory is
  * freed. An element that maps it for writing gets a copy from GStreamer. */
 void buffer_wrap(GstBuffer *buffer, const struct frame_hold *hold, gsize size);
+
+/* Tells where in a payload that holds several pictures each of them is. */
+void buffer_add_each(GstBuffer *buffer, const struct buffer_format *format);
 
 /* Tells a prepared buffer when the frame was captured. */
 void buffer_set_capture_time(GstBuffer *buffer, const struct framebus_frame *frame);

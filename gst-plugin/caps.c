@@ -65,12 +65,29 @@ GstCaps *caps_of_pictures(void)
     return caps;
 }
 
+static gboolean caps_are_raw(const GstCaps *caps, GstVideoInfo *info)
+{
+    return gst_structure_has_name(gst_caps_get_structure(caps, 0), "video/x-raw") &&
+           gst_video_info_from_caps(info, caps);
+}
+
+gboolean info_is_of_several(const GstVideoInfo *info)
+{
+    return GST_VIDEO_INFO_MULTIVIEW_MODE(info) == GST_VIDEO_MULTIVIEW_MODE_SEPARATED ||
+           GST_VIDEO_INFO_INTERLACE_MODE(info) == GST_VIDEO_INTERLACE_MODE_FIELDS;
+}
+
 gboolean caps_are_picture(const GstCaps *caps, GstVideoInfo *info)
 {
     /* The two fields of an alternating stream come in buffers of half the height. */
-    return gst_structure_has_name(gst_caps_get_structure(caps, 0), "video/x-raw") &&
-           gst_video_info_from_caps(info, caps) && row_of_video(GST_VIDEO_INFO_FORMAT(info)) &&
-           GST_VIDEO_INFO_INTERLACE_MODE(info) != GST_VIDEO_INTERLACE_MODE_ALTERNATE;
+    return caps_are_raw(caps, info) && row_of_video(GST_VIDEO_INFO_FORMAT(info)) &&
+           GST_VIDEO_INFO_INTERLACE_MODE(info) != GST_VIDEO_INTERLACE_MODE_ALTERNATE &&
+           !info_is_of_several(info);
+}
+
+gboolean caps_are_other_raw(const GstCaps *caps, GstVideoInfo *info)
+{
+    return !caps_are_picture(caps, info) && caps_are_raw(caps, info);
 }
 
 static void color_from_info(struct framebus_color *color, const GstVideoColorimetry *from)
@@ -208,33 +225,35 @@ gboolean format_has_layout(const struct framebus_format *format, guint planes, c
     return TRUE;
 }
 
-void format_copy_picture(const struct framebus_format *format, const struct framebus_plane *to,
-                         const struct framebus_plane *from)
+void format_copy_picture(const struct framebus_format *format, const struct plane_rows *to,
+                         const struct plane_rows *from)
 {
     for (guint i = 0; i < format->planes; i++) {
         const gsize rows = framebus_format_rows(format, i);
-        const gsize length = MIN(framebus_format_row_bytes(format, i), MIN(to[i].stride, from[i].stride));
-        guint8 *target = to[i].data;
-        const guint8 *source = from[i].data;
+        const gsize length =
+            MIN(framebus_format_row_bytes(format, i), (gsize)MIN(ABS(to[i].stride), ABS(from[i].stride)));
 
-        if (to[i].stride == from[i].stride && rows > 0) {
-            memcpy(target, source, to[i].stride * (rows - 1) + length);
+        if (to[i].stride == from[i].stride && to[i].stride > 0 && rows > 0) {
+            memcpy(to[i].data, from[i].data, to[i].stride * (rows - 1) + length);
             continue;
         }
         for (gsize row = 0; row < rows; row++)
-            memcpy(target + row * to[i].stride, source + row * from[i].stride, length);
+            memcpy(to[i].data + (gssize)row * to[i].stride, from[i].data + (gssize)row * from[i].stride,
+                   length);
     }
 }
 
-gboolean planes_of_frame(struct framebus_plane *planes, const GstVideoFrame *frame)
+void rows_of_frame(struct plane_rows *rows, const struct framebus_frame *frame)
 {
-    for (guint i = 0; i < GST_VIDEO_FRAME_N_PLANES(frame); i++) {
-        if (GST_VIDEO_FRAME_PLANE_STRIDE(frame, i) < 0)
-            return FALSE;
-        planes[i].data = GST_VIDEO_FRAME_PLANE_DATA(frame, i);
-        planes[i].stride = GST_VIDEO_FRAME_PLANE_STRIDE(frame, i);
-    }
-    return TRUE;
+    for (guint i = 0; i < frame->format->planes; i++)
+        rows[i] = (struct plane_rows){frame->plane[i].data, frame->plane[i].stride};
+}
+
+void rows_of_picture(struct plane_rows *rows, const GstVideoFrame *picture)
+{
+    for (guint i = 0; i < GST_VIDEO_FRAME_N_PLANES(picture); i++)
+        rows[i] = (struct plane_rows){GST_VIDEO_FRAME_PLANE_DATA(picture, i),
+                                      GST_VIDEO_FRAME_PLANE_STRIDE(picture, i)};
 }
 
 /* ---- Memory -------------------------------------------------------------------------------- */

@@ -15,6 +15,14 @@ GstCaps *caps_of_pictures(void);
 /* Returns TRUE if buffers with these caps travel as a described picture, and describes that in *info. */
 gboolean caps_are_picture(const GstCaps *caps, GstVideoInfo *info);
 
+/* Returns TRUE if they are those of any other raw video, which is a payload in GStreamer's default layout. */
+gboolean caps_are_other_raw(const GstCaps *caps, GstVideoInfo *info);
+
+/* Returns TRUE if a buffer of such video holds several pictures, each with a GstVideoMeta of its own: the
+ * views of a stereo picture, or fields. On a bus they follow one another, up to this number. */
+#define SEVERAL_MAX 16
+gboolean info_is_of_several(const GstVideoInfo *info);
+
 /* Describes a picture with the layout of `info`. `text` (the caps as text) is kept, not copied. */
 void format_from_info(struct framebus_format *format, const GstVideoInfo *info, const char *text);
 
@@ -28,12 +36,19 @@ GstCaps *caps_from_format(const struct framebus_format *format, GstVideoInfo *in
 gboolean format_has_layout(const struct framebus_format *format, guint planes, const gsize *offset,
                            const gint *stride);
 
-/* Copies the rows of a picture, without their padding, between planes with these strides. */
-void format_copy_picture(const struct framebus_format *format, const struct framebus_plane *to,
-                         const struct framebus_plane *from);
+/* The rows of a plane: where the first one is, and how far it is to the next. Bottom-up: less than 0. */
+struct plane_rows {
+    guint8 *data;
+    gssize stride;
+};
 
-/* Tells the planes of a mapped frame; FALSE: it is stored bottom-up, which the bus cannot describe. */
-gboolean planes_of_frame(struct framebus_plane *planes, const GstVideoFrame *frame);
+/* Copies the rows of a picture, without their padding. */
+void format_copy_picture(const struct framebus_format *format, const struct plane_rows *to,
+                         const struct plane_rows *from);
+
+/* Tells the rows of a frame, and those of a mapped picture. */
+void rows_of_frame(struct plane_rows *rows, const struct framebus_frame *frame);
+void rows_of_picture(struct plane_rows *rows, const GstVideoFrame *picture);
 
 /* Returns TRUE if the caps at this index are of pictures in DMA-BUFs: they have the feature memory:DMABuf. */
 gboolean caps_in_dmabufs(const GstCaps *caps, guint index);

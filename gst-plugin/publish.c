@@ -81,25 +81,70 @@ static int publisher_set_format(struct publisher *publisher, guint64 size)
     return r < 0 ? r : allocator_set_format(publisher->allocator, publisher->use, &format);
 }
 
+/* Returns how many pictures a raw buffer describes by GstVideoMeta, with ids from 0 on. */
+static guint publisher_pictures(const struct publisher *publisher, GstBuffer *buffer)
+{
+    guint count = 0;
+
+    if (!publisher->is_raw || !info_is_of_several(&publisher->info))
+        return publisher->is_raw && gst_buffer_get_video_meta(buffer) ? 1 : 0;
+    while (count < SEVERAL_MAX && gst_buffer_get_video_meta_id(buffer, (gint)count))
+        count++;
+    return count;
+}
+
 /* Returns the size of a buffer as a payload. */
 static gsize publisher_payload_size(const struct publisher *publisher, GstBuffer *buffer)
 {
-    return publisher->is_raw && gst_buffer_get_video_meta(buffer) ? GST_VIDEO_INFO_SIZE(&publisher->info)
-                                                                  : gst_buffer_get_size(buffer);
+    const guint pictures = publisher_pictures(publisher, buffer);
+
+    return pictures ? pictures * GST_VIDEO_INFO_SIZE(&publisher->info) : gst_buffer_get_size(buffer);
 }
 
-/* Copies a raw picture that is laid out as its GstVideoMeta says, which does not travel. */
-static gboolean publisher_fill_raw(struct publisher *publisher, struct framebus_frame *frame,
-                                   GstBuffer *buffer)
+/* Copies a plane that is stored bottom-up, which gst_video_frame_copy_plane() cannot in formats whose pixels
+ * are not whole bytes. */
+static void publisher_fill_upright(const GstVideoFrame *to, const GstVideoFrame *from, guint plane)
 {
-    GstBuffer *target =
-        gst_buffer_new_wrapped_full(0, frame->data, frame->capacity, 0, frame->size, NULL, NULL);
+    const gint to_stride = GST_VIDEO_FRAME_PLANE_STRIDE(to, plane);
+    const gint from_stride = GST_VIDEO_FRAME_PLANE_STRIDE(from, plane);
+    const guint8 *source = GST_VIDEO_FRAME_PLANE_DATA(from, plane);
+    guint8 *target = GST_VIDEO_FRAME_PLANE_DATA(to, plane);
+    gint component[GST_VIDEO_MAX_COMPONENTS], length;
+
+    gst_video_format_info_component(to->info.finfo, plane, component);
+    length = GST_VIDEO_FRAME_COMP_WIDTH(to, component[0]) * GST_VIDEO_FRAME_COMP_PSTRIDE(to, component[0]);
+    if (length == 0)
+        length = MIN(to_stride, ABS(from_stride));
+    for (gint row = 0; row < GST_VIDEO_FRAME_COMP_HEIGHT(to, component[0]); row++)
+        memcpy(target + (gssize)row * to_stride, source + (gssize)row * from_stride, length);
+}
+
+static gboolean publisher_fill_planes(GstVideoFrame *to, const GstVideoFrame *from)
+{
+    for (guint i = 0; i < GST_VIDEO_FRAME_N_PLANES(to); i++) {
+        if (GST_VIDEO_FRAME_PLANE_STRIDE(from, i) >= 0)
+            gst_video_frame_copy_plane(to, from, i);
+        else if (!GST_VIDEO_FORMAT_INFO_IS_TILED(to->info.finfo) &&
+                 !GST_VIDEO_FORMAT_INFO_HAS_PALETTE(to->info.finfo))
+            publisher_fill_upright(to, from, i);
+        else
+            return FALSE;
+    }
+    return TRUE;
+}
+
+/* Copies a raw picture that is laid out as its GstVideoMeta says, which does not travel, to where the default
+ * layout has it. `id`: which of several; -1: the only one. */
+static gboolean publisher_fill_raw(struct publisher *publisher, guint8 *data, GstBuffer *buffer, gint id)
+{
+    const gsize size = GST_VIDEO_INFO_SIZE(&publisher->info);
+    GstBuffer *target = gst_buffer_new_wrapped_full(0, data, size, 0, size, NULL, NULL);
     GstVideoFrame from, to;
     gboolean filled = FALSE;
 
     if (gst_video_frame_map(&to, &publisher->info, target, GST_MAP_WRITE)) {
-        if (gst_video_frame_map(&from, &publisher->info, buffer, GST_MAP_READ)) {
-            filled = gst_video_frame_copy(&to, &from);
+        if (gst_video_frame_map_id(&from, &publisher->info, buffer, id, GST_MAP_READ)) {
+            filled = publisher_fill_planes(&to, &from);
             gst_video_frame_unmap(&from);
         }
         gst_video_frame_unmap(&to);
@@ -108,27 +153,35 @@ static gboolean publisher_fill_raw(struct publisher *publisher, struct framebus_
     return filled;
 }
 
+static gboolean publisher_fill_payload(struct publisher *publisher, struct framebus_frame *frame,
+                                       GstBuffer *buffer)
+{
+    const guint pictures = publisher_pictures(publisher, buffer);
+    const gboolean several = publisher->is_raw && info_is_of_several(&publisher->info);
+
+    frame->size = publisher_payload_size(publisher, buffer);
+    for (guint i = 0; i < pictures; i++) {
+        if (!publisher_fill_raw(publisher, (guint8 *)frame->data + i * GST_VIDEO_INFO_SIZE(&publisher->info),
+                                buffer, several ? (gint)i : -1))
+            return FALSE;
+    }
+    return pictures > 0 || gst_buffer_extract(buffer, 0, frame->data, frame->capacity) == frame->size;
+}
+
 static gboolean publisher_fill(struct publisher *publisher, struct framebus_frame *frame, GstBuffer *buffer)
 {
-    struct framebus_plane planes[FRAMEBUS_PLANES_MAX] = {0};
+    struct plane_rows to[FRAMEBUS_PLANES_MAX] = {0}, from[FRAMEBUS_PLANES_MAX] = {0};
     GstVideoFrame picture;
-    gboolean upright;
 
-    if (publisher->is_raw && gst_buffer_get_video_meta(buffer)) {
-        frame->size = GST_VIDEO_INFO_SIZE(&publisher->info);
-        return publisher_fill_raw(publisher, frame, buffer);
-    }
-    if (!publisher->is_picture) {
-        frame->size = gst_buffer_extract(buffer, 0, frame->data, frame->capacity);
-        return frame->size == gst_buffer_get_size(buffer);
-    }
+    if (!publisher->is_picture)
+        return publisher_fill_payload(publisher, frame, buffer);
     if (!gst_video_frame_map(&picture, &publisher->info, buffer, GST_MAP_READ))
         return FALSE;
-    upright = planes_of_frame(planes, &picture);
-    if (upright)
-        format_copy_picture(frame->format, frame->plane, planes);
+    rows_of_frame(to, frame);
+    rows_of_picture(from, &picture);
+    format_copy_picture(frame->format, to, from);
     gst_video_frame_unmap(&picture);
-    return upright;
+    return TRUE;
 }
 
 /* Returns -ESTALE if another try is worth it: the bus got the publisher's format only now. */
@@ -210,9 +263,7 @@ void publisher_set_caps(struct publisher *publisher, GstCaps *caps, char *text)
     g_free(publisher->text);
     publisher->text = text;
     publisher->is_picture = caps_are_picture(caps, &publisher->info);
-    publisher->is_raw = !publisher->is_picture &&
-                        gst_structure_has_name(gst_caps_get_structure(caps, 0), "video/x-raw") &&
-                        gst_video_info_from_caps(&publisher->info, caps);
+    publisher->is_raw = !publisher->is_picture && caps_are_other_raw(caps, &publisher->info);
 }
 
 void publisher_finish(struct publisher *publisher)

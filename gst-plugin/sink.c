@@ -79,7 +79,7 @@ struct _GstFramebusSink {
     GstBuffer *prerolled; /* the buffer that was published when it was shown in PAUSED */
 
     /* Counters since start, under the object lock. */
-    guint64 zero_copy, imported, copied, bytes;
+    guint64 zero_copy, imported, copied, bytes, left_out;
     guint64 posted; /* frames in the statistics that were posted last */
 };
 
@@ -130,7 +130,8 @@ static GstStructure *sink_stats_new(GstFramebusSink *sink)
     GST_OBJECT_LOCK(sink);
     gst_structure_set(stats, "published", G_TYPE_UINT64, sink->zero_copy + sink->copied, "zero-copy",
                       G_TYPE_UINT64, sink->zero_copy, "imported", G_TYPE_UINT64, sink->imported, "copied",
-                      G_TYPE_UINT64, sink->copied, "bytes", G_TYPE_UINT64, sink->bytes, NULL);
+                      G_TYPE_UINT64, sink->copied, "bytes", G_TYPE_UINT64, sink->bytes, "left-out",
+                      G_TYPE_UINT64, sink->left_out, NULL);
     GST_OBJECT_UNLOCK(sink);
     gst_structure_set(stats, "readers", G_TYPE_UINT, info ? info->readers : 0, "evicted", G_TYPE_UINT64,
                       info ? info->evicted : 0, NULL);
@@ -236,7 +237,7 @@ static gboolean sink_open_bus(GstFramebusSink *sink)
     group = g_strdup(sink->settings.group);
     shares = sink_imports(sink);
     bus = g_strdup(sink->settings.bus);
-    sink->zero_copy = sink->imported = sink->copied = sink->bytes = sink->posted = 0;
+    sink->zero_copy = sink->imported = sink->copied = sink->bytes = sink->left_out = sink->posted = 0;
     GST_OBJECT_UNLOCK(sink);
     options.group = group;
     if (!element_names_bus(GST_ELEMENT(sink), bus))
@@ -457,6 +458,11 @@ static gboolean sink_propose_allocation(GstBaseSink *base, GstQuery *query)
     plain = caps_without_dmabufs(caps);
     if (!plain || !caps_are_picture(plain, &info)) {
         done = plain && sink_propose_allocator(sink, plain, query);
+        if (plain &&
+            caps_are_other_raw(plain, &info)) { /* any layout will do: it is copied, if it is not the usual */
+            gst_query_add_allocation_meta(query, GST_VIDEO_META_API_TYPE, NULL);
+            done = TRUE;
+        }
         gst_clear_caps(&plain);
         return done;
     }
@@ -575,7 +581,18 @@ static gboolean sink_wait_for_reader(GstFramebusSink *sink)
 /* Returns TRUE for a buffer that says only that there is no picture for a while. */
 static gboolean sink_is_nothing(const GstFramebusSink *sink, GstBuffer *buffer)
 {
-    return sink->publisher.is_picture && gst_buffer_n_memory(buffer) == 0;
+    return (sink->publisher.is_picture || sink->publisher.is_raw) && gst_buffer_n_memory(buffer) == 0;
+}
+
+/* Counts a buffer that is not published. Returns TRUE for the first of them, of which people are told. */
+static gboolean sink_leave_out(GstFramebusSink *sink)
+{
+    guint64 count;
+
+    GST_OBJECT_LOCK(sink);
+    count = ++sink->left_out;
+    GST_OBJECT_UNLOCK(sink);
+    return count == 1;
 }
 
 static GstFlowReturn sink_preroll(GstBaseSink *base, GstBuffer *buffer)
@@ -605,8 +622,13 @@ static GstFlowReturn sink_render(GstBaseSink *base, GstBuffer *buffer)
     int r;
 
     gst_clear_buffer(&sink->prerolled);
-    if (had || sink_is_nothing(sink, buffer))
+    if (had)
         return GST_FLOW_OK;
+    if (sink_is_nothing(sink, buffer)) {
+        if (sink_leave_out(sink))
+            GST_INFO_OBJECT(sink, "left out, as all others that are in no memory: %" GST_PTR_FORMAT, buffer);
+        return GST_FLOW_OK;
+    }
     for (;;) {
         r = sink_wait_for_reader(sink) ? sink_publish(sink, buffer) : -ECANCELED;
         if (r != -ECANCELED)

@@ -474,7 +474,7 @@ static GstFlowReturn src_set_format(GstFramebusSrc *src, const struct framebus_f
                             NULL);
         gst_video_info_from_caps(&info, caps);
     }
-    buffer_format_init(&src->format, &info, frame->format, &cut);
+    buffer_format_init(&src->format, caps, &info, frame->format, &cut);
     gst_clear_buffer(&src->prepared);
     src->serial = frame->format_serial;
     src->has_dmabufs = in_dmabuf;
@@ -601,6 +601,7 @@ static void src_describe(GstFramebusSrc *src, const struct framebus_frame *frame
     meta_to_buffer(frame, buffer);
     if (src->format.cut.width)
         buffer_cut_metas(buffer, &src->format.cut);
+    buffer_add_each(buffer, &src->format);
     src_stamp(src, frame, buffer);
     if (!src->has_sequence || frame->sequence != src->last_sequence + 1)
         GST_BUFFER_FLAG_SET(buffer, GST_BUFFER_FLAG_DISCONT);

@@ -29,7 +29,7 @@ static gboolean sum_picture(GChecksum *sum, const GstVideoInfo *info, GstBuffer 
     if (!gst_video_frame_map(&frame, info, buffer, GST_MAP_READ))
         return FALSE;
     line = g_malloc0(length + 64); /* unpacking writes whole groups of pixels */
-    for (int y = 0; y < GST_VIDEO_INFO_HEIGHT(info); y++) {
+    for (int y = 0; y < GST_VIDEO_INFO_FIELD_HEIGHT(info); y++) {
         info->finfo->unpack_func(info->finfo, GST_VIDEO_PACK_FLAG_NONE, line, frame.data, frame.info.stride,
                                  0, y, GST_VIDEO_INFO_WIDTH(info));
         g_checksum_update(sum, line, length);

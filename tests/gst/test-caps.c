@@ -214,7 +214,7 @@ GST_END_TEST
 GST_START_TEST(rows_are_copied_and_nothing_beside_them)
 {
     const struct framebus_format_info *row = framebus_format_by_name("I420");
-    struct framebus_plane from[FRAMEBUS_PLANES_MAX] = {0}, to[FRAMEBUS_PLANES_MAX] = {0};
+    struct plane_rows from[FRAMEBUS_PLANES_MAX] = {0}, to[FRAMEBUS_PLANES_MAX] = {0};
     struct framebus_format format;
     guint8 source[3][10 * 16], target[3][10 * 24];
 
@@ -223,8 +223,8 @@ GST_START_TEST(rows_are_copied_and_nothing_beside_them)
     for (guint i = 0; i < 3; i++) {
         for (guint k = 0; k < sizeof(source[i]); k++)
             source[i][k] = k;
-        from[i] = (struct framebus_plane){source[i], 16};
-        to[i] = (struct framebus_plane){target[i], 24};
+        from[i] = (struct plane_rows){source[i], 16};
+        to[i] = (struct plane_rows){target[i], 24};
     }
     format_copy_picture(&format, to, from);
     for (guint i = 0; i < 3; i++) {
