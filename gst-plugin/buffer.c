@@ -47,8 +47,10 @@ void buffer_format_init(struct buffer_format *format, const GstCaps *caps, const
         format->each = each;
     if (!info->finfo)
         return;
-    format->is_default =
-        !cut->width && format_has_layout(bus, GST_VIDEO_INFO_N_PLANES(info), info->offset, info->stride);
+    format->planes = bus->planes;
+    format->is_tiled = bus->modifier != 0;
+    format->is_default = !format->is_tiled && !cut->width &&
+                         format_has_layout(bus, GST_VIDEO_INFO_N_PLANES(info), info->offset, info->stride);
     for (guint i = 0; i < bus->planes; i++) {
         format->layout.offset[i] = bus->offset[i] + cut_offset(bus, cut, i);
         format->layout.stride[i] = bus->stride[i];
@@ -68,7 +70,7 @@ GstBuffer *buffer_prepare(struct buffer_format *format)
     if (layout->finfo)
         gst_buffer_add_video_meta_full(buffer, GST_VIDEO_FRAME_FLAG_NONE, GST_VIDEO_INFO_FORMAT(layout),
                                        GST_VIDEO_INFO_WIDTH(layout), GST_VIDEO_INFO_HEIGHT(layout),
-                                       GST_VIDEO_INFO_N_PLANES(layout), layout->offset, layout->stride);
+                                       format->planes, layout->offset, layout->stride);
     gst_buffer_add_reference_timestamp_meta(buffer, monotonic_reference(), 0, GST_CLOCK_TIME_NONE);
     return buffer;
 }

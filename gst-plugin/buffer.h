@@ -14,7 +14,9 @@ struct buffer_format {
     struct framebus_rect cut; /* the part of each picture that is in the buffers; of no width: all of it */
     GstVideoInfo info;        /* in GStreamer's default layout; finfo is NULL for payloads */
     GstVideoInfo layout;      /* the same with the strides and offsets of the bus */
+    guint planes;             /* of the layout */
     gboolean is_default;      /* the two layouts are the same */
+    gboolean is_tiled;        /* neither is the layout: see tiled.h */
     GstVideoInfo each;        /* one of several pictures in a payload; finfo is NULL if there are none */
 };
 

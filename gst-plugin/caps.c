@@ -2,6 +2,7 @@
 #include "caps.h"
 
 #include "text.h"
+#include "tiled.h"
 
 #include <gst/allocators/gstdmabuf.h>
 #include <string.h>
@@ -176,12 +177,13 @@ GstCaps *caps_from_format(const struct framebus_format *format, GstVideoInfo *in
 
     *why = NULL;
     gst_video_info_init(info);
-    if (format->fourcc && (video == GST_VIDEO_FORMAT_UNKNOWN || format->modifier)) {
-        *why = g_strdup_printf("this GStreamer has no name for the bus's pictures: %s%s",
-                               framebus_format_describe(format, text, sizeof(text)),
-                               format->modifier ? ", not linear" : "");
+    if (format->fourcc && video == GST_VIDEO_FORMAT_UNKNOWN) {
+        *why = g_strdup_printf("this GStreamer has no name for the bus's pictures: %s",
+                               framebus_format_describe(format, text, sizeof(text)));
         return NULL;
     }
+    if (format->modifier)
+        return tiled_to_caps(format, info, why);
     if (format->caps && format->caps[0]) {
         caps = caps_from_text(format, info, why);
         if (!row)

@@ -3,6 +3,7 @@
 
 #include "caps.h"
 #include "payload.h"
+#include "tiled.h"
 
 #include <errno.h>
 #include <gst/allocators/gstfdmemory.h>
@@ -21,7 +22,7 @@ struct import {
     struct imports *imports;        /* a reference */
     struct framebus_import *buffer; /* NULL: not registered */
     GstBuffer *published;           /* the buffer while it is on the bus; else NULL */
-    gboolean refused;               /* the bus cannot have it as what is described below */
+    int refused;                    /* why the bus cannot have it as what is described below; 0: it can */
     char *text;                     /* the caps; NULL: nothing was tried yet */
     guint parts;
     struct framebus_part part[FRAMEBUS_PLANES_MAX];
@@ -136,21 +137,21 @@ static gboolean import_find_payload(GstBuffer *buffer, const char *text, struct 
     return framebus_format_init_opaque(format, text, buffer->pool ? part->size : PAYLOAD_MIN) == 0;
 }
 
-/* Describes a buffer as parts of file descriptors, which one after the other are the frame, and as a format
- * that says where in the frame its planes are. */
-static gboolean import_find_parts(GstBuffer *buffer, const GstVideoInfo *info, const char *text,
-                                  struct framebus_part *parts, struct framebus_format *format)
+/* Where the memories of a buffer, which one after the other are the frame, begin in it. */
+struct import_layout {
+    gsize start[FRAMEBUS_PLANES_MAX], total;
+};
+
+/* Describes a buffer as parts of file descriptors. */
+static gboolean import_find_parts(GstBuffer *buffer, struct framebus_part *parts,
+                                  struct import_layout *layout)
 {
     const guint count = gst_buffer_n_memory(buffer);
     const gsize page = sysconf(_SC_PAGESIZE);
-    const GstVideoMeta *meta = gst_buffer_get_video_meta(buffer);
-    gsize start[FRAMEBUS_PLANES_MAX], total = 0;
 
-    if (count == 0 || count > FRAMEBUS_PLANES_MAX || !gst_is_fd_memory(gst_buffer_peek_memory(buffer, 0)))
+    if (count == 0 || count > FRAMEBUS_PLANES_MAX)
         return FALSE;
-    if (meta && (meta->format != GST_VIDEO_INFO_FORMAT(info) || meta->width != (guint)info->width ||
-                 meta->height != (guint)info->height || meta->n_planes != GST_VIDEO_INFO_N_PLANES(info)))
-        return FALSE;
+    layout->total = 0;
     for (guint i = 0; i < count; i++) {
         GstMemory *memory = gst_buffer_peek_memory(buffer, i);
         const gsize before = memory->offset % page;
@@ -162,12 +163,31 @@ static gboolean import_find_parts(GstBuffer *buffer, const GstVideoInfo *info, c
                                           .size = before + memory->size};
         if (i + 1 < count)
             parts[i].size = (parts[i].size + page - 1) / page * page;
-        start[i] = total + before;
-        total += parts[i].size;
+        layout->start[i] = layout->total + before;
+        layout->total += parts[i].size;
     }
+    return TRUE;
+}
 
-    format_from_info(format, info, text);
-    format->size = 0;
+/* Describes where in the frame the picture's planes are. What is tiled is so as its GstVideoMeta alone says.
+ */
+static gboolean import_find_planes(GstBuffer *buffer, const struct import_picture *picture,
+                                   const struct import_layout *layout, struct framebus_format *format)
+{
+    const GstVideoInfo *info = picture->info;
+    const GstVideoMeta *meta = gst_buffer_get_video_meta(buffer);
+
+    if (picture->modifier
+            ? !meta || !tiled_has_meta(info, meta)
+            : meta &&
+                  (meta->format != GST_VIDEO_INFO_FORMAT(info) || meta->width != (guint)info->width ||
+                   meta->height != (guint)info->height || meta->n_planes != GST_VIDEO_INFO_N_PLANES(info)))
+        return FALSE;
+    format_from_info(format, info, picture->text);
+    format->modifier = picture->modifier;
+    format->size = picture->modifier ? layout->total : 0;
+    if (picture->modifier)
+        format->planes = meta->n_planes;
     for (guint i = 0; i < format->planes; i++) {
         const gint stride = meta ? meta->stride[i] : info->stride[i];
         guint which, length;
@@ -177,11 +197,12 @@ static gboolean import_find_parts(GstBuffer *buffer, const GstVideoInfo *info, c
                                                    &which, &length, &skip))
             return FALSE;
         format->stride[i] = stride;
-        format->offset[i] = start[which] + skip;
-        format->size =
-            MAX(format->size, format->offset[i] + (guint64)stride * framebus_format_rows(format, i));
+        format->offset[i] = layout->start[which] + skip;
+        if (!picture->modifier)
+            format->size =
+                MAX(format->size, format->offset[i] + (guint64)stride * framebus_format_rows(format, i));
     }
-    return format->size <= total;
+    return format->size <= layout->total;
 }
 
 static gboolean import_is_known(const struct import *import, guint parts, const struct framebus_part *part,
@@ -306,54 +327,65 @@ static int import_register(struct imports *imports, struct import *import,
     g_mutex_lock(&imports->lock);
     import->buffer = attempt.buffer;
     g_mutex_unlock(&imports->lock);
-    import->refused = r < 0 && r != -ECANCELED && r != -EBUSY;
+    import->refused = r == -ECANCELED || r == -EBUSY ? 0 : r;
     if (r < 0)
         GST_INFO("upstream's memory is copied: %s",
                  r == -EMSGSIZE ? "there are larger payloads" : framebus_last_error());
     return r;
 }
 
-struct framebus_frame *imports_begin(struct imports *imports, GstBuffer *buffer, const GstVideoInfo *info,
-                                     const char *text)
+/* Begins a frame in an import that is described as `format`, and in `parts`, now. */
+static int imports_begin_frame(struct imports *imports, struct attempt *attempt,
+                               const struct framebus_part *parts, guint count,
+                               const struct framebus_format *format)
 {
-    struct framebus_part parts[FRAMEBUS_PLANES_MAX];
-    struct framebus_format format;
-    struct attempt attempt = {0};
-    struct import *import;
-    guint count;
+    struct import *import = attempt->import;
     int r = -ESTALE;
 
-    if (info ? !import_find_parts(buffer, info, text, parts, &format)
-             : !import_find_payload(buffer, text, parts, &format))
-        return NULL;
-    import = import_of(imports, gst_buffer_peek_memory(buffer, 0));
-    if (!import || !imports_can_take(imports, import, buffer))
-        return NULL;
-
-    attempt.import = import;
-    count = gst_buffer_n_memory(buffer);
-    if (import_is_known(import, count, parts, &format)) {
+    if (import_is_known(import, count, parts, format)) {
         if (import->refused)
-            return NULL;
+            return import->refused;
         if (import->buffer)
-            r = allocator_call(imports->allocator, writer_begin_import, &attempt);
+            r = allocator_call(imports->allocator, writer_begin_import, attempt);
     }
-    if (r == -ESTALE) { /* the bus has begun another pool, or the memory is not registered yet */
-        import_unregister(imports, import);
-        g_free(import->text);
-        import->text = g_strdup(text);
-        memcpy(import->offset, format.offset, sizeof(import->offset));
-        memcpy(import->stride, format.stride, sizeof(import->stride));
-        import->parts = count;
-        memcpy(import->part, parts, sizeof(parts));
-        r = import_register(imports, import, &format);
-        if (r == 0)
-            r = allocator_call(imports->allocator, writer_begin_import, &attempt);
-    }
-    if (r < 0)
+    if (r != -ESTALE)
+        return r;
+    /* The bus has begun another pool, or the memory is not registered yet. */
+    import_unregister(imports, import);
+    g_free(import->text);
+    import->text = g_strdup(format->caps);
+    memcpy(import->offset, format->offset, sizeof(import->offset));
+    memcpy(import->stride, format->stride, sizeof(import->stride));
+    import->parts = count;
+    memcpy(import->part, parts, count * sizeof(*parts));
+    r = import_register(imports, import, format);
+    return r < 0 ? r : allocator_call(imports->allocator, writer_begin_import, attempt);
+}
+
+struct framebus_frame *imports_begin(struct imports *imports, GstBuffer *buffer,
+                                     const struct import_picture *picture, int *error)
+{
+    struct framebus_part parts[FRAMEBUS_PLANES_MAX];
+    struct import_layout layout;
+    struct framebus_format format;
+    struct attempt attempt = {0};
+
+    *error = -EBADMSG;
+    if (picture->info ? !import_find_parts(buffer, parts, &layout) ||
+                            !import_find_planes(buffer, picture, &layout, &format)
+                      : !import_find_payload(buffer, picture->text, parts, &format))
+        return NULL;
+    *error = -EAGAIN;
+    attempt.import = import_of(imports, gst_buffer_peek_memory(buffer, 0));
+    if (!attempt.import || !imports_can_take(imports, attempt.import, buffer))
+        return NULL;
+    *error = imports_begin_frame(imports, &attempt, parts, gst_buffer_n_memory(buffer), &format);
+    if (*error == -EBUSY)
+        *error = -EAGAIN;
+    if (*error < 0)
         return NULL;
     g_mutex_lock(&imports->lock);
-    import->published = gst_buffer_ref(buffer);
+    attempt.import->published = gst_buffer_ref(buffer);
     imports->published++;
     g_mutex_unlock(&imports->lock);
     return attempt.frame;

@@ -21,14 +21,21 @@ struct imports *imports_new(GstFramebusAllocator *allocator);
  * fine. */
 void imports_free(struct imports *imports);
 
+/* What the buffers of some caps are. */
+struct import_picture {
+    const GstVideoInfo *info; /* NULL: they are payloads */
+    guint64 modifier;         /* 0: linear */
+    const char *text;         /* the caps */
+};
+
 /*
  * Returns a frame of the bus that is this buffer, to be described and then given to imports_publish(). NULL:
- * it has to be copied, because it is in other memory, or is on the bus already, or upstream would be left
- * with too few buffers. `info` describes the picture, NULL: it is a payload. `text` are the caps. To be called
- * in the streaming thread.
+ * it has to be copied, and *error says why. -EAGAIN: it is on the bus already, or upstream would be left with
+ * too few buffers, or the bus has no slot. -EBADMSG: it is in other memory, or not what the caps say. Other
+ * errors: framebus_import_create(). To be called in the streaming thread.
  */
-struct framebus_frame *imports_begin(struct imports *imports, GstBuffer *buffer, const GstVideoInfo *info,
-                                     const char *text);
+struct framebus_frame *imports_begin(struct imports *imports, GstBuffer *buffer,
+                                     const struct import_picture *picture, int *error);
 
 /* Returns 0 or a negative errno; the frame is gone in either case. */
 int imports_publish(struct imports *imports, struct framebus_frame *frame);

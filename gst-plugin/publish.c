@@ -4,6 +4,7 @@
 #include "caps.h"
 #include "meta.h"
 #include "payload.h"
+#include "tiled.h"
 
 #include <errno.h>
 #include <string.h>
@@ -212,29 +213,32 @@ static int publisher_copy(struct publisher *publisher, GstBuffer *buffer, const 
     return r;
 }
 
-static gboolean publisher_import(struct publisher *publisher, GstBuffer *buffer,
-                                 const struct departure_times *times)
+/* Returns 0 or a negative errno: that of imports_begin(). */
+static int publisher_import(struct publisher *publisher, GstBuffer *buffer,
+                            const struct departure_times *times)
 {
+    const struct import_picture picture = {publisher->is_picture ? &publisher->info : NULL,
+                                           publisher->modifier, publisher->text};
     struct framebus_frame *frame;
+    int r = -EBADMSG;
 
     if (!publisher->imports || gst_buffer_n_memory(buffer) == 0 ||
         allocator_has(publisher->allocator, gst_buffer_peek_memory(buffer, 0)) ||
         (publisher->is_raw && gst_buffer_get_video_meta(buffer)))
-        return FALSE;
-    frame = imports_begin(publisher->imports, buffer, publisher->is_picture ? &publisher->info : NULL,
-                          publisher->text);
+        return r;
+    frame = imports_begin(publisher->imports, buffer, &picture, &r);
     if (!frame)
-        return FALSE;
+        return r;
     if (!publisher->is_picture)
         frame->size = gst_buffer_get_size(buffer);
     publisher_describe(frame, buffer, times);
-    return imports_publish(publisher->imports, frame) == 0;
+    return imports_publish(publisher->imports, frame);
 }
 
 int publisher_publish(struct publisher *publisher, GstBuffer *buffer, const struct departure_times *times)
 {
-    GstMemory *memory = publisher_slot_of(publisher, buffer);
-    int r = -ESTALE;
+    GstMemory *memory = publisher->modifier ? NULL : publisher_slot_of(publisher, buffer);
+    int r;
 
     if (memory) {
         publisher_describe(allocator_frame(publisher->allocator, memory), buffer, times);
@@ -242,8 +246,12 @@ int publisher_publish(struct publisher *publisher, GstBuffer *buffer, const stru
             return PUBLISHED_IN_PLACE;
         /* Somebody still writes to it, or its pool has ended. */
     }
-    if (publisher_import(publisher, buffer, times))
+    r = publisher_import(publisher, buffer, times);
+    if (r == 0)
         return PUBLISHED_IMPORT;
+    if (publisher->modifier)
+        return r == -EAGAIN || r == -ESTALE ? PUBLISHED_NOT : r;
+    r = -ESTALE;
     for (guint i = 0; r == -ESTALE && i < TRIES; i++)
         r = publisher_copy(publisher, buffer, times);
     return r < 0 ? r : PUBLISHED_COPY;
@@ -262,7 +270,9 @@ void publisher_set_caps(struct publisher *publisher, GstCaps *caps, char *text)
 {
     g_free(publisher->text);
     publisher->text = text;
-    publisher->is_picture = caps_are_picture(caps, &publisher->info);
+    publisher->modifier = 0;
+    publisher->is_picture = tiled_from_caps(caps, &publisher->info, &publisher->modifier) ||
+                            caps_are_picture(caps, &publisher->info);
     publisher->is_raw = !publisher->is_picture && caps_are_other_raw(caps, &publisher->info);
 }
 

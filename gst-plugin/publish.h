@@ -22,9 +22,11 @@ struct publisher {
     gboolean is_picture; /* the caps are those of a picture that the bus can describe */
     gboolean is_raw;     /* or of another one, which is a payload in GStreamer's default layout */
     GstVideoInfo info;   /* of that picture */
+    guint64 modifier;    /* 0: it is linear; else it can be shared, but not be copied */
 };
 
-enum published { PUBLISHED_IN_PLACE, PUBLISHED_IMPORT, PUBLISHED_COPY };
+/* PUBLISHED_NOT: the picture would have to be copied, which it cannot. */
+enum published { PUBLISHED_IN_PLACE, PUBLISHED_IMPORT, PUBLISHED_COPY, PUBLISHED_NOT };
 
 /* Begins without caps. `imports`: upstream's memory is shared where that can be. */
 void publisher_init(struct publisher *publisher, GstFramebusAllocator *allocator, gboolean imports);

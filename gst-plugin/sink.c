@@ -30,6 +30,7 @@
 #include "pool.h"
 #include "publish.h"
 #include "service.h"
+#include "tiled.h"
 #include "timing.h"
 
 #include <errno.h>
@@ -340,18 +341,33 @@ static GstStateChangeReturn sink_change_state(GstElement *element, GstStateChang
 
 /* ---- Negotiation --------------------------------------------------------------------------- */
 
+/* Returns TRUE if their buffers can go onto the bus. What is tiled cannot be copied, so it has to be shared.
+ */
+static gboolean sink_takes(GstFramebusSink *sink, const GstCaps *caps)
+{
+    GstVideoInfo info;
+    guint64 modifier;
+    gboolean imports;
+
+    GST_OBJECT_LOCK(sink);
+    imports = sink_imports(sink);
+    GST_OBJECT_UNLOCK(sink);
+    return caps_can_be_shared(caps, 0) || (imports && tiled_from_caps(caps, &info, &modifier));
+}
+
 /* Returns pictures first, in the order of caps_of_pictures(), then upstream's other caps that can be shared.
  * A sink whose slots are DMA-BUFs prefers DMA-BUFs. */
 static GstCaps *sink_get_caps(GstBaseSink *base, GstCaps *filter)
 {
     GstFramebusSink *sink = GST_FRAMEBUS_SINK(base);
     GstCaps *pictures, *dmabufs, *caps;
-    gboolean prefers_dmabufs;
+    gboolean prefers_dmabufs, imports;
 
     if (!filter || gst_caps_is_any(filter))
         return gst_caps_new_any();
     GST_OBJECT_LOCK(sink);
     prefers_dmabufs = sink->settings.dmabuf == DMABUF_SLOTS;
+    imports = sink_imports(sink);
     GST_OBJECT_UNLOCK(sink);
     pictures = caps_of_pictures();
     dmabufs = caps_with_dmabufs(pictures);
@@ -359,7 +375,11 @@ static GstCaps *sink_get_caps(GstBaseSink *base, GstCaps *filter)
     caps = gst_caps_intersect_full(pictures, filter, GST_CAPS_INTERSECT_FIRST);
     gst_caps_unref(pictures);
     for (guint i = 0; i < gst_caps_get_size(filter); i++) {
-        if (!caps_in_dmabufs(filter, i) && caps_can_be_shared(filter, i))
+        GstCaps *tiled = imports ? tiled_part_of_caps(filter, i) : NULL;
+
+        if (tiled)
+            caps = gst_caps_merge(caps, tiled);
+        else if (!caps_in_dmabufs(filter, i) && caps_can_be_shared(filter, i))
             caps = gst_caps_merge_structure_full(caps, gst_structure_copy(gst_caps_get_structure(filter, i)),
                                                  gst_caps_features_copy(gst_caps_get_features(filter, i)));
     }
@@ -372,17 +392,19 @@ static gboolean sink_set_caps(GstBaseSink *base, GstCaps *caps)
     GstCaps *plain;
     char *text;
 
-    if (!caps_can_be_shared(caps, 0)) {
+    if (!sink_takes(sink, caps)) {
         GST_ELEMENT_ERROR(
             sink, STREAM, FORMAT,
-            ("Only system memory and linear DMA-BUFs can be shared. Put gldownload, cudadownload "
-             "or the like before %s.",
+            ("Only system memory and DMA-BUFs can be shared, and pictures in tiles only without lossless and "
+             "dmabuf=none. Put gldownload, vapostproc, cudadownload or the like before %s.",
              GST_OBJECT_NAME(sink)),
             ("caps are %" GST_PTR_FORMAT, caps));
         return FALSE;
     }
     /* Whether a reader uses DMA-BUFs is for the reader to decide. */
     plain = caps_without_dmabufs(caps);
+    if (!plain) /* but what is tiled is nowhere else */
+        plain = gst_caps_ref(caps);
     text = gst_caps_to_string(plain);
     if (strlen(text) >= FRAMEBUS_CAPS_MAX) {
         GST_ELEMENT_ERROR(
@@ -448,26 +470,28 @@ static gboolean sink_propose_allocation(GstBaseSink *base, GstQuery *query)
     GstFramebusSink *sink = GST_FRAMEBUS_SINK(base);
     GstBufferPool *pool = NULL;
     GstVideoInfo info;
-    gboolean need_pool, done;
+    gboolean need_pool, is_picture, is_tiled, done;
     GstCaps *caps, *plain;
+    guint64 modifier;
     guint kept;
 
     gst_query_parse_allocation(query, &caps, &need_pool);
     if (!caps)
         return FALSE;
     plain = caps_without_dmabufs(caps);
-    if (!plain || !caps_are_picture(plain, &info)) {
+    is_picture = plain && caps_are_picture(plain, &info);
+    is_tiled = tiled_from_caps(caps, &info, &modifier);
+    if (!is_picture && !is_tiled) {
         done = plain && sink_propose_allocator(sink, plain, query);
-        if (plain &&
-            caps_are_other_raw(plain, &info)) { /* any layout will do: it is copied, if it is not the usual */
+        if (plain && caps_are_other_raw(plain, &info)) { /* any layout will do: an unusual one is copied */
             gst_query_add_allocation_meta(query, GST_VIDEO_META_API_TYPE, NULL);
             done = TRUE;
         }
         gst_clear_caps(&plain);
         return done;
     }
-    gst_caps_unref(plain);
-    if (need_pool)
+    gst_clear_caps(&plain);
+    if (need_pool && is_picture)
         pool = sink_propose_pool(sink, caps, GST_VIDEO_INFO_SIZE(&info));
     /* A buffer from a pool of upstream's own stays on the bus while it is in the history. */
     GST_OBJECT_LOCK(sink);
@@ -482,11 +506,12 @@ static gboolean sink_propose_allocation(GstBaseSink *base, GstQuery *query)
 
 static gboolean sink_query(GstBaseSink *base, GstQuery *query_)
 {
+    GstFramebusSink *sink = GST_FRAMEBUS_SINK(base);
     GstCaps *caps;
 
     if (GST_QUERY_TYPE(query_) == GST_QUERY_ACCEPT_CAPS) {
         gst_query_parse_accept_caps(query_, &caps);
-        gst_query_set_accept_caps_result(query_, caps_can_be_shared(caps, 0));
+        gst_query_set_accept_caps_result(query_, sink_takes(sink, caps));
         return TRUE;
     }
     return GST_BASE_SINK_CLASS(gst_framebus_sink_parent_class)->query(base, query_);
@@ -514,6 +539,17 @@ static void sink_get_times(GstBaseSink *base, GstBuffer *buffer, GstClockTime *s
         GST_BASE_SINK_CLASS(gst_framebus_sink_parent_class)->get_times(base, buffer, start_, end);
 }
 
+/* Counts a buffer that is not published. Returns TRUE for the first of them, of which people are told. */
+static gboolean sink_leave_out(GstFramebusSink *sink)
+{
+    guint64 count;
+
+    GST_OBJECT_LOCK(sink);
+    count = ++sink->left_out;
+    GST_OBJECT_UNLOCK(sink);
+    return count == 1;
+}
+
 /* Returns 0 or a negative errno. */
 static int sink_publish(GstFramebusSink *sink, GstBuffer *buffer)
 {
@@ -528,6 +564,15 @@ static int sink_publish(GstFramebusSink *sink, GstBuffer *buffer)
 
     if (r < 0)
         return r;
+    if (r == PUBLISHED_NOT) {
+        if (sink_leave_out(sink))
+            GST_ELEMENT_WARNING(
+                sink, STREAM, FAILED,
+                ("A picture is left out: upstream has too few buffers to share it, and what is "
+                 "in tiles cannot be copied. The statistics count those that follow."),
+                ("%" GST_PTR_FORMAT, buffer));
+        return 0;
+    }
     GST_LOG_OBJECT(sink, "published %s: %" GST_PTR_FORMAT, how[r], buffer);
     if (GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_DELTA_UNIT))
         g_atomic_int_set(&sink->has_deltas, TRUE);
@@ -582,17 +627,6 @@ static gboolean sink_wait_for_reader(GstFramebusSink *sink)
 static gboolean sink_is_nothing(const GstFramebusSink *sink, GstBuffer *buffer)
 {
     return (sink->publisher.is_picture || sink->publisher.is_raw) && gst_buffer_n_memory(buffer) == 0;
-}
-
-/* Counts a buffer that is not published. Returns TRUE for the first of them, of which people are told. */
-static gboolean sink_leave_out(GstFramebusSink *sink)
-{
-    guint64 count;
-
-    GST_OBJECT_LOCK(sink);
-    count = ++sink->left_out;
-    GST_OBJECT_UNLOCK(sink);
-    return count == 1;
 }
 
 static GstFlowReturn sink_preroll(GstBaseSink *base, GstBuffer *buffer)

@@ -392,7 +392,8 @@ static gboolean src_negotiate(GstBaseSrc *base)
 {
     GstFramebusSrc *src = GST_FRAMEBUS_SRC(base);
     GstPad *pad = GST_BASE_SRC_PAD(base);
-    GstCaps *dmabuf_caps = src->has_dmabufs ? caps_asked_for_in_dmabufs(src->caps, pad) : NULL;
+    GstCaps *dmabuf_caps =
+        src->has_dmabufs && !src->format.is_tiled ? caps_asked_for_in_dmabufs(src->caps, pad) : NULL;
     GstCaps *current;
     gboolean done;
 
@@ -435,7 +436,7 @@ static GstFlowReturn src_renegotiate(GstFramebusSrc *src)
     GST_ELEMENT_ERROR(
         src, STREAM, FORMAT,
         ("What comes after %s does not take what bus %s carries: %s", GST_OBJECT_NAME(src), src->name, text),
-        ("A videoconvert in between may help."));
+        ("%s in between may help.", src->format.is_tiled ? "A vapostproc or glupload" : "A videoconvert"));
     return GST_FLOW_NOT_NEGOTIATED;
 }
 
@@ -444,7 +445,7 @@ static struct framebus_rect src_cut_of(const GstFramebusSrc *src, const struct f
 {
     struct framebus_rect cut = frame->crop;
 
-    if (src->takes_crop || !frame->format->fourcc || !cut.width || !cut.height)
+    if (src->takes_crop || !frame->format->fourcc || frame->format->modifier || !cut.width || !cut.height)
         return (struct framebus_rect){0};
     /* Colour is shared by up to so many pixels. */
     cut.x &= ~3U;
@@ -499,7 +500,16 @@ static GstFlowReturn src_follow_format(GstFramebusSrc *src, const struct framebu
 {
     GstFlowReturn flow = GST_FLOW_OK;
     struct framebus_rect cut;
+    struct framebus_dmabuf dmabuf;
 
+    if (frame->format->modifier && !in_dmabuf) {
+        framebus_frame_dmabuf(frame, &dmabuf); /* says why */
+        GST_ELEMENT_ERROR(src, RESOURCE, READ,
+                          ("Bus %s carries pictures in tiles, which only devices can read: %s", src->name,
+                           framebus_last_error()),
+                          (NULL));
+        return GST_FLOW_ERROR;
+    }
     if (!src->caps || src->serial != frame->format_serial)
         flow = src_set_format(src, frame, in_dmabuf);
     cut = src_cut_of(src, frame); /* downstream may just have said whether it crops */

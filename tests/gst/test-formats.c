@@ -148,24 +148,14 @@ static void check_layout(GstVideoFormat format, enum layout layout)
     stop();
 }
 
-static gboolean has_pixels(const GstVideoFormatInfo *info)
-{
-    return info && GST_VIDEO_FORMAT_INFO_FORMAT(info) > GST_VIDEO_FORMAT_ENCODED &&
-           strcmp(info->name, "DMA_DRM") != 0;
-}
-
 GST_START_TEST(every_format_arrives_from_a_padded_layout)
 {
-    guint count = 0;
+    guint count;
+    const GstVideoFormat *formats = gst_video_formats_raw(&count);
 
-    for (GstVideoFormat format = GST_VIDEO_FORMAT_I420;
-         gst_video_format_to_string(format) && gst_video_format_get_info(format); format++) {
-        if (has_pixels(gst_video_format_get_info(format))) {
-            check_layout(format, PADDED);
-            count++;
-        }
-    }
     fail_unless(count > 100, "%u", count);
+    for (guint i = 0; i < count; i++)
+        check_layout(formats[i], PADDED);
 }
 GST_END_TEST
 
