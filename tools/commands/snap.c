@@ -154,9 +154,9 @@ static int snap_save(const struct framebus_frame *frame, const char *bus, const 
         return snap_write_payload(frame, path);
     if (!jpeg && (!convert_knows(format->fourcc) || format->modifier))
         return report_error(
-            "%s cannot be converted here; GStreamer may: gst-launch-1.0 framebussrc bus=%s ! decodebin ! "
+            "%s cannot be converted here; GStreamer may: gst-launch-1.0 framebussrc bus=%s ! %s ! "
             "videoconvert ! pngenc snapshot=true ! filesink location=%s",
-            text, bus, path);
+            text, bus, format->modifier ? "vapostproc" : "decodebin", path);
     r = jpeg ? still_decode(frame, &still) : still_convert(frame, &still);
     if (!r) {
         still_crop(&still, &frame->crop);
