@@ -647,6 +647,16 @@ FRAMEBUS_API int framebus_writer_fd(struct framebus_writer *writer);
  */
 FRAMEBUS_API int framebus_writer_dispatch(struct framebus_writer *writer);
 
+/**
+ * Returns true if some reader waits for a key frame of an encoded stream: it has just come, has missed
+ * frames, or has called framebus_reader_request_key_frame(). True is returned at most once a second, whatever
+ * readers do, and not for wishes that a published key frame (without FRAMEBUS_FRAME_DELTA and _HEADER) has
+ * fulfilled. An encoder asks before each frame and makes this one a key frame. What waits in a poll is woken:
+ * framebus_writer_fd() becomes readable, with the first frame that is published once a second is over. Any
+ * thread. Never blocks.
+ */
+FRAMEBUS_API bool framebus_writer_wants_key_frame(struct framebus_writer *writer);
+
 /** Leaves the bus. The name is free at once. Frames that are still lent stay valid until they are
  *  released; the last release frees the writer. NULL is fine. */
 FRAMEBUS_API void framebus_writer_close(struct framebus_writer *writer);
@@ -685,8 +695,8 @@ struct framebus_reader_options {
 /**
  * A reader of a bus.
  *
- * Thread-safety: one thread at a time may call anything. Exception: release may come from any thread at
- * any time.
+ * Thread-safety: one thread at a time may call anything. Exceptions: release may come from any thread at
+ * any time, and cancel, resume and request_key_frame beside any call but close.
  */
 struct framebus_reader;
 
@@ -767,6 +777,15 @@ FRAMEBUS_API int framebus_reader_fd(struct framebus_reader *reader);
  *  held. -ETIMEDOUT, -ECANCELED: no answer. -ENOTCONN: there is no writer now; the next one will be asked.
  */
 FRAMEBUS_API int framebus_reader_set_quota(struct framebus_reader *reader, uint32_t quota);
+
+/**
+ * Asks for a key frame of an encoded stream, for example when something behind this reader lost what it was
+ * sent. (A reader that comes or misses frames need not ask: its writer knows.) The writer's program hears of
+ * it by framebus_writer_wants_key_frame() once the next frame is published, if it listens. One key frame a
+ * second answers whatever all readers ask. Does nothing while there is no writer, or for one that knows no
+ * such requests. Any thread, beside any call but close. Makes no system call, never blocks.
+ */
+FRAMEBUS_API void framebus_reader_request_key_frame(struct framebus_reader *reader);
 
 /** Returns the format of the pool in which the reader is, or NULL before the first one. Valid until the
  *  next call of framebus_reader_next(). */

@@ -697,6 +697,13 @@ class reader
                                    [&](std::int64_t) { return framebus_reader_set_quota(c(), quota); }));
     }
 
+    /** Asks for a key frame of an encoded stream, as framebus_reader_request_key_frame(). Any thread, beside
+     * any call but close. Never blocks. */
+    void request_key_frame()
+    {
+        framebus_reader_request_key_frame(c());
+    }
+
     /** Returns counts and state. Does not block. */
     framebus_reader_stats stats() const
     {
@@ -1041,6 +1048,13 @@ class writer
     void dispatch()
     {
         detail::check(framebus_writer_dispatch(c()));
+    }
+
+    /** Returns true, at most once a second, if some reader waits for a key frame: it has come, has missed
+     * frames or has asked. Never blocks. */
+    bool wants_key_frame()
+    {
+        return framebus_writer_wants_key_frame(c());
     }
 
     /** Returns the writer for functions of framebus.h (imports, ...). It must not be closed there. */

@@ -102,6 +102,8 @@ static void attach_enter(struct framebus_reader *rd, enum reader_state state, st
     attach_control_set(rd, EPOLL_CTL_DEL);
     pthread_mutex_lock(&rd->lock);
     struct link *before = rd->link;
+    if (before != link)
+        rd->key_requests = 0;
     rd->state = state;
     rd->link = link;
     pthread_mutex_unlock(&rd->lock);
@@ -327,6 +329,7 @@ static int attach_on_pool(struct framebus_reader *rd, const struct message_pool 
     counter_store(&pool->page->missed, rd->missed);
     pthread_mutex_lock(&rd->lock);
     import_adopt(rd, pool);
+    store_relaxed(&pool->page->key_requests, rd->key_requests);
     rd->pool = pool;
     pthread_mutex_unlock(&rd->lock);
     if (readiness_in_use(&rd->readiness))

@@ -610,6 +610,17 @@ int framebus_reader_set_quota(struct framebus_reader *rd, uint32_t quota)
     return r;
 }
 
+void framebus_reader_request_key_frame(struct framebus_reader *rd)
+{
+    if (rd->fork.forked)
+        return;
+    pthread_mutex_lock(&rd->lock);
+    rd->key_requests++;
+    if (rd->pool)
+        store_relaxed(&rd->pool->page->key_requests, rd->key_requests);
+    pthread_mutex_unlock(&rd->lock);
+}
+
 const struct framebus_format *framebus_reader_format(struct framebus_reader *rd)
 {
     return rd->pool ? &rd->pool->format : NULL;

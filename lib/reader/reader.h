@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A reader from the inside: reader.c takes frames, attach.c has the connection to the writer, import.c memory
- * from outside the pool. One thread calls at a time; only framebus_reader_release() may come from any. */
+ * from outside the pool. One thread calls at a time; only
+ * framebus_reader_release() and framebus_reader_request_key_frame() may come from any. */
 #ifndef FRAMEBUS_READER_H
 #define FRAMEBUS_READER_H
 
@@ -64,7 +65,7 @@ enum reader_state {
 
 struct framebus_reader {
     struct fork_node fork;
-    pthread_mutex_t lock; /* held while pool or watch change, for the sake of fork() */
+    pthread_mutex_t lock; /* held while pool or watch change, for the sake of fork() and key_requests */
     refcount refs;        /* one while open, one for each frame held */
     refcount held;
 
@@ -105,6 +106,7 @@ struct framebus_reader {
     uint64_t expected;          /* sequence of the next frame, if none is missed */
     bool has_expected;
     uint64_t delivered, missed, writers;
+    uint32_t key_requests; /* of this connection; under the lock, from any thread */
 
     union message message; /* the one that is being read */
 };

@@ -23,7 +23,8 @@
 #define CACHE_LINE   64
 
 /* The version of everything here and in protocol.h, which every message begins with. It changes with any of
- * it; peers of different versions refuse each other. Tests make a peer of another version. */
+ * it; peers of different versions refuse each other. Tests make a peer of another version. (Only a word that
+ * takes the place of zeroes, and that either side can do without, leaves it as it is.) */
 #ifndef LAYOUT_ABI
 #define LAYOUT_ABI 1
 #endif
@@ -140,6 +141,10 @@ struct layout_slot {
  *   claims  reader              bit i: slot i is being read. Set ordered before the slot's version
  *                               is loaded, cleared ordered before `waits` is; loaded ordered
  *   taken, missed  reader       see counter.h
+ *   key_requests   reader       counts its wishes for a key frame, over all pages of a connection. Both
+ *                               store and load it relaxed: which frame comes first does not matter. An older
+ *                               peer never looks at it, and leaves what the writer stored before the page was
+ *                               the reader's
  */
 struct layout_counter {
     shared_u32 high_first; /* of 64 bits; the same as high_last, unless it is being changed */
@@ -153,6 +158,7 @@ struct layout_reader {
     struct layout_counter taken;
     struct layout_counter missed;
     shared_u32 claims[FRAMEBUS_SLOTS_MAX / 32];
+    shared_u32 key_requests;
 };
 
 #define READER_PAGE_SIZE 4096
@@ -173,7 +179,7 @@ _Static_assert(offsetof(struct layout_index, ring) == 16, "layout_index.ring");
 _Static_assert(sizeof(struct layout_record) == 56, "layout_record");
 _Static_assert(sizeof(struct layout_slot) == CACHE_LINE, "layout_slot");
 _Static_assert(offsetof(struct layout_slot, record) == 8, "layout_slot.record");
-_Static_assert(sizeof(struct layout_reader) == 160, "layout_reader");
+_Static_assert(sizeof(struct layout_reader) == 164, "layout_reader");
 _Static_assert(sizeof(struct layout_reader) <= READER_PAGE_SIZE, "reader page");
 
 #endif

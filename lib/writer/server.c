@@ -43,6 +43,7 @@ void server_init(struct framebus_writer *w)
     w->server.epoll = w->server.wake = w->server.cancel.event = -1;
     w->server.news = 1; /* a monitor that was told nothing has 0 */
     door_init(w);
+    key_frames_init(w);
 }
 
 int server_open(struct framebus_writer *w)
@@ -51,7 +52,7 @@ int server_open(struct framebus_writer *w)
     w->server.epoll = epoll_create1(EPOLL_CLOEXEC);
     w->server.wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     struct epoll_event interest = {.events = EPOLLIN};
-    if (w->server.epoll < 0 || w->server.wake < 0 || !door_open(w) ||
+    if (w->server.epoll < 0 || w->server.wake < 0 || !door_open(w) || !key_frames_open(w) ||
         epoll_ctl(w->server.epoll, EPOLL_CTL_ADD, w->name.listener, &interest))
         return fail(-errno, "cannot serve bus \"%s\": %s", w->config.path.name, strerror(errno));
     return cancel_init(&w->server.cancel);
@@ -101,6 +102,7 @@ int server_wait(struct framebus_writer *w, int64_t deadline)
         server->polling = false;
         eventfd_t ignored;
         eventfd_read(server->wake, &ignored);
+        key_frames_silence(w, false); /* it would end each poll() */
         r = server_poll(w);
         if (!r && interrupted)
             r = fail(-EINTR, "a signal came while waiting for readers of bus \"%s\": call again",
@@ -230,6 +232,7 @@ void server_forget(struct framebus_writer *w)
         close(w->server.wake);
     w->server.epoll = w->server.wake = -1;
     cancel_finish(&w->server.cancel);
+    key_frames_close(w);
     door_close(w);
 }
 
@@ -283,6 +286,8 @@ void server_ring(struct framebus_writer *w, struct pool *pool)
     for (struct slots_reader *r = pool->slots.readers; r; r = next) {
         next = r->next;
         struct peer *peer = peer_of(r);
+        if (!pool->format.fourcc)
+            key_frames_look(w, peer);
         if (!semaphore_must_ring(&r->page->sleeps, &r->rung_for))
             continue;
         if (!bell_ring(peer->bell, &peer->strikes))
@@ -423,6 +428,7 @@ static void peer_offer_pool(struct framebus_writer *w, struct peer *peer)
     uint64_t start = pool->slots.published > window ? pool->slots.published - window : 0;
     peer->page = page;
     store_relaxed(&peer->page->next, (uint32_t)(start & NUMBER_MASK));
+    store_relaxed(&peer->page->key_requests, peer->key_requests);
     slots_join(&pool->slots, &peer->reader, peer->page, peer->quota);
     peer->pool = pool_ref(pool);
 
@@ -503,6 +509,7 @@ static void peer_on_hello(struct framebus_writer *w, struct peer *peer, const st
     peer->delivery = (enum framebus_delivery)hello->delivery;
     w->server.quotas += peer->quota;
     server_note(w);
+    key_frames_want(w);
     int r = socket_send(peer->socket, &m, &bell_end, 1);
     close(bell_end);
     if (r == -ETOOMANYREFS)
@@ -713,7 +720,7 @@ int server_poll(struct framebus_writer *w)
         struct peer *peer = events[i].data.ptr;
         if (!peer)
             server_accept(w);
-        else if (peer->state != PEER_GONE)
+        else if (events[i].data.ptr != &w->key_frames && peer->state != PEER_GONE)
             peer_poll(w, peer);
     }
     server_tell(w);

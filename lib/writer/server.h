@@ -38,8 +38,9 @@ struct peer {
     bool has_moved;    /* it has been in a pool of this bus before */
     struct pool *pool; /* the one that it is in; NULL: it waits for a POOL */
     struct layout_reader *page;
-    int64_t deadline;      /* for its HELLO */
-    struct door_peer said; /* to be judged by door_may_speak() */
+    uint32_t key_requests, missed; /* in its page, when key_frames_look() last looked */
+    int64_t deadline;              /* for its HELLO */
+    struct door_peer said;         /* to be judged by door_may_speak() */
     char label[FRAMEBUS_LABEL_MAX + 1];
 };
 

@@ -441,6 +441,7 @@ int framebus_writer_publish(struct framebus_writer *w, struct framebus_frame *fr
     };
     slots_publish(&pool->slots, frame->slot, &record);
     server_ring(w, pool);
+    key_frames_note(w, frame->flags, now);
     writer_measure_rate(w, now);
     if (now - w->server.polled_at >= POLL_INTERVAL)
         server_poll(w); /* dispatch reports it if this fails */
@@ -559,7 +560,19 @@ int framebus_writer_fd(struct framebus_writer *w)
 int framebus_writer_dispatch(struct framebus_writer *w)
 {
     int r = writer_lock(w);
-    return r ? r : writer_unlock(w, server_poll(w));
+    if (r)
+        return r;
+    key_frames_silence(w, true);
+    return writer_unlock(w, server_poll(w));
+}
+
+bool framebus_writer_wants_key_frame(struct framebus_writer *w)
+{
+    if (writer_lock(w))
+        return false;
+    bool wants = key_frames_take(w, clock_now());
+    writer_unlock(w, 0);
+    return wants;
 }
 
 int framebus_writer_get_info(struct framebus_writer *w, struct framebus_bus_info **info)

@@ -13,6 +13,7 @@
 #include "bus/name.h"
 #include "writer/door.h"
 #include "writer/import.h"
+#include "writer/key_frame.h"
 #include "writer/lossless.h"
 #include "writer/pool.h"
 #include "writer/server.h"
@@ -49,6 +50,7 @@ struct framebus_writer {
     struct imports imports;
     struct door door;
     struct server server;
+    struct key_frames key_frames;
     struct lossless lossless;
     struct user *users; /* list: to be destroyed when the lock is let go of */
     int64_t last_publish;

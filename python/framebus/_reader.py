@@ -218,6 +218,11 @@ class Reader(Handle):
         """Changes how many frames may be held at once. Blocks for the writer's answer, a second at the most."""
         self._call(lambda handle: check(lib.reader_set_quota(handle, number('quota', quota))))
 
+    def request_key_frame(self) -> None:
+        """Asks the writer for a key frame of an encoded stream, when what is behind this reader lost something. A
+        reader that comes or misses frames need not ask. All readers together get one a second. Never blocks."""
+        self._call(lib.reader_request_key_frame)
+
     @property
     def format(self) -> Format | None:
         """Of the frames that come next, as far as is known."""

@@ -166,6 +166,11 @@ class Writer(Handle):
                 return
             poll.poll(max(1, 1000 * min(left, WAIT_SLICE)))
 
+    def wants_key_frame(self) -> bool:
+        """True, at most once a second, if some reader waits for a key frame of an encoded stream: it has come, has
+        missed frames, or has asked for one. To be called before each frame is encoded. Never blocks."""
+        return self._call(lib.writer_wants_key_frame)
+
     @property
     def info(self) -> BusInfo:
         """What query() would tell about this bus, its readers included."""

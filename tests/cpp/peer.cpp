@@ -373,6 +373,7 @@ static void errors(const std::string &bus)
     throws(EINVAL, "", [&] { reader.set_quota(0); });
     reader.set_quota(5);
     CHECK(reader.stats().quota == 5);
+    reader.request_key_frame();
 
     framebus::writer empty("without-format");
     throws(ENODATA, "", [&] { empty.begin(); });
@@ -380,6 +381,7 @@ static void errors(const std::string &bus)
     throws<framebus::cancelled>(ECANCELED, "", [&] { empty.begin(); });
     empty.resume();
     empty.set_format(framebus::format::payload("image/jpeg", 100));
+    CHECK(!empty.wants_key_frame());
     framebus::writable_frame frame = empty.begin(5000);
     CHECK(frame.bytes().size() >= 5000);
     try {

@@ -63,6 +63,11 @@ RELAXED = [
     ('shared/counter.h', 'counter_store store_relaxed(&counter->high_first)'),
     ('shared/counter.h', 'counter_load load_relaxed(&counter->high_first)'),
     ('writer/server.c', 'peer_offer_pool store_relaxed(&peer->page->next)'),
+    ('writer/server.c', 'peer_offer_pool store_relaxed(&peer->page->key_requests)'),
+    ('writer/key_frame.c', 'key_frames_look load_relaxed(&peer->page->key_requests)'),
+    ('writer/key_frame.c', 'key_frames_look load_relaxed(&peer->page->missed.low)'),
+    ('reader/attach.c', 'attach_on_pool store_relaxed(&pool->page->key_requests)'),
+    ('reader/reader.c', 'framebus_reader_request_key_frame store_relaxed(&rd->pool->page->key_requests)'),
     ('frame.c', 'block_next load_relaxed(&words[0])'),
     ('frame.c', 'block_next load_relaxed(&words[1])'),
 ]
