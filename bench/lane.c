@@ -234,6 +234,7 @@ static void framebus_read(struct lane *lane)
     const struct framebus_reader_options options = {
         .wait_ns = -1,
         .spin_ns = lane->spin_ns,
+        .anticipate = lane->anticipate,
         .delivery = lane->lossless ? FRAMEBUS_DELIVERY_LOSSLESS : FRAMEBUS_DELIVERY_LIVE,
     };
     lane_bus(lane, name);

@@ -36,6 +36,7 @@ struct lane {
     const char *name;
     uint32_t fourcc, width, height;
     int64_t spin_ns;
+    uint32_t anticipate; /* percent of a processor */
     bool lossless;
     bool polls; /* the reader never sleeps */
 

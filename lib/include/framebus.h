@@ -684,11 +684,14 @@ struct framebus_reader_options {
     bool dmabuf;                     /**< ask for DMA-BUFs: framebus_frame_dmabuf(). Frames that a device
                                           wrote then need framebus_frame_begin_access(), and frames in
                                           memory that cannot be mapped are delivered too, with data NULL */
-    uint32_t max_rate;               /**< most frames in 1000 seconds that are wanted [0: all]. Not there yet:
-                                          open fails with -ENOTSUP */
-    uint32_t anticipate;             /**< percent of a processor that waiting for a frame before it is due
-                                          may take, so that it is taken at once [0: none]. Not there yet: open
-                                          fails with -ENOTSUP */
+    uint32_t max_rate;               /**< most frames in 1000 seconds that are wanted; next takes the newest
+                                          one when the next is due. Frames in between do not wake the reader,
+                                          and count as missed. Not with lossless delivery [0: all] */
+    uint32_t anticipate;             /**< percent of one processor, up to 100, that next may take for being
+                                          awake when a frame is due, so that neither reader nor writer has to
+                                          wait for a wake-up. Nothing is taken where it does not pay: the
+                                          stream is irregular, the budget small for its jitter, or the
+                                          processors busy. Only next with a timeout anticipates [0: none] */
     uint64_t reserved[8];            /**< zero */
 };
 

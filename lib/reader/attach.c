@@ -494,12 +494,20 @@ static int attach_wait_for_bell(struct framebus_reader *rd, int64_t deadline)
         timeout = ms > INT_MAX ? INT_MAX : (int)ms;
     }
     struct epoll_event events[4];
-    int n = epoll_wait(rd->link->bell, events, 4, timeout);
+    int n = 1;
+    if (timeout > 0 && (rd->anticipate.percent || rd->pace.period)) { /* a millisecond is coarse for these */
+        struct pollfd bell = {.fd = rd->link->bell, .events = POLLIN};
+        struct timespec left = deadline_left(deadline);
+        n = ppoll(&bell, 1, &left, NULL);
+        timeout = 0;
+    }
+    if (n > 0)
+        n = epoll_wait(rd->link->bell, events, 4, timeout);
     bool interrupted = n < 0 && errno == EINTR; /* whatever SA_RESTART says, and also by SIGCONT */
     if (n == 0)
         return -ETIMEDOUT;
     /* A frame comes first; whatever else happened can still be seen afterwards. */
-    if (rd->pool && slots_filled(&rd->pool->view, next_number(rd->pool)))
+    if (rd->pool && reader_has_frame(rd->pool))
         return 0;
     /* The writer chose the data of its own event, so events are not believed: everything is examined. */
     if (interrupted)

@@ -4,8 +4,10 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/processors.h"
 #include "base/socket.h"
 #include "bus/info.h"
+#include "reader/look.h"
 #include "shared/counter.h"
 #include "shared/semaphore.h"
 
@@ -30,8 +32,7 @@
 #define DEQUEUE_TRIES 1000
 
 /* The longest busy-wait that a caller may ask for, since the cancel fd is not polled meanwhile. */
-#define SPIN_MAX      (50 * NS_PER_MS)
-#define SPINS_A_CLOCK 16
+#define SPIN_MAX (50 * NS_PER_MS)
 
 /* ---- taking ---- */
 
@@ -103,6 +104,8 @@ static struct framebus_frame *frame_fill(struct framebus_reader *rd, const struc
     rd->rings_for_nothing = 0;
     rd->frames_since_poll++;
     rd->newest_ns = record->publish_ns;
+    pace_took(&rd->pace, record->publish_ns);
+    anticipate_learn(&rd->anticipate, record->publish_ns);
     return &f->public;
 }
 
@@ -145,6 +148,16 @@ static void reader_pool_post_free(struct reader_pool *pool) /* P2, P3 */
     }
 }
 
+/* May the newest frame be left out for the sake of max_rate? Not for ever: one that none follows is wanted.
+ */
+static bool reader_leaves_out(struct framebus_reader *rd, struct reader_pool *pool, int64_t published)
+{
+    if (!rd->pace.period || rd->wants_newest || wants_frame(rd->pace.wants, published))
+        return false;
+    pool->passed = clock_now() < pace_patience(&rd->pace);
+    return pool->passed;
+}
+
 /* The fast path, without a system call. -EAGAIN: there is no frame. */
 static int reader_dequeue(struct framebus_reader *rd, struct framebus_frame **frame)
 {
@@ -152,10 +165,13 @@ static int reader_dequeue(struct framebus_reader *rd, struct framebus_frame **fr
     if (!pool)
         return -EAGAIN;
     struct slots_view *view = &pool->view;
-    uint32_t window = rd->wants_newest || rd->delivery == FRAMEBUS_DELIVERY_LATEST ? 1 : view->history;
+    bool only_newest = rd->wants_newest || rd->pace.period || rd->delivery == FRAMEBUS_DELIVERY_LATEST;
+    uint32_t window = only_newest ? 1 : view->history;
+    if (pool->passed && (rd->wants_newest || clock_now() >= pace_patience(&rd->pace)))
+        pool->passed = 0;
     for (int tries = 0; tries < DEQUEUE_TRIES; tries++) {
         uint32_t filled = slots_filled(view, next_number(pool)); /* R1, and S2 when we are about to sleep */
-        if (!filled)
+        if (filled <= pool->passed)
             return -EAGAIN;
         if (filled > NUMBER_MASK / 2)
             return fail(-EBADMSG, "the writer's count of frames ran backwards");
@@ -173,6 +189,11 @@ static int reader_dequeue(struct framebus_reader *rd, struct framebus_frame **fr
         int r = reader_load(rd, pool, (uint32_t)slot, &record);
         if (r)
             return r;
+        if (reader_leaves_out(rd, pool, record.publish_ns)) {
+            slots_unclaim(view, (uint32_t)slot);
+            continue;
+        }
+        pool->passed = 0;
         pool->last = &pool->frames[slot];
         *frame = frame_fill(rd, pool, pool->last, &record);
         reader_hold(rd, pool, pool->last);
@@ -198,7 +219,7 @@ static int reader_move_on(struct framebus_reader *rd)
     if (!pool)
         return 0;
     uint32_t state = reader_pool_state(pool);
-    if (state == LAYOUT_LIVE || slots_filled(&pool->view, next_number(pool)))
+    if (state == LAYOUT_LIVE || reader_has_frame(pool))
         return 0;
     if (state > LAYOUT_ENDED)
         return fail(-EBADMSG, "the writer's pool is in state %u", state);
@@ -233,7 +254,7 @@ static void reader_settle(struct framebus_reader *rd)
     if (!rd->rearmed)
         return;
     rd->rearmed = false;
-    if (pool && (slots_filled(&pool->view, next_number(pool)) || reader_pool_state(pool) != LAYOUT_LIVE))
+    if (pool && (reader_has_frame(pool) || reader_pool_state(pool) != LAYOUT_LIVE))
         readiness_ring(&rd->readiness);
 }
 
@@ -266,26 +287,13 @@ static bool reader_must_poll(const struct framebus_reader *rd)
             (rd->frames_since_poll && (uint64_t)rd->newest_ns - (uint64_t)rd->polled_ns >= POLL_TIME));
 }
 
-/* Busy-waits for a frame: for a moment if the last one came within that, or for as long as the caller wishes.
- * True: there is something to take. */
-static bool reader_spin(const struct framebus_reader *rd, int64_t began, int64_t timeout)
+/* S3: one wait for a frame. It may end early for one that was left out and that none has followed, and look
+ * for one that is due. */
+static int reader_wait(struct framebus_reader *rd, const struct anticipate_plan *plan, int64_t deadline)
 {
-    int64_t limit = rd->was_brief && rd->spin < SPIN_BRIEF_NS ? SPIN_BRIEF_NS : rd->spin;
-    if (timeout > 0 && timeout < limit)
-        limit = timeout;
-    if (!rd->pool || rd->hung_up || limit <= 0)
-        return false;
-    const struct slots_view *view = &rd->pool->view;
-    do {
-        for (int i = 0; i < SPINS_A_CLOCK; i++) {
-            if (slots_filled(view, next_number(rd->pool)) || load_relaxed(&view->index->state) != LAYOUT_LIVE)
-                return true;
-            if (cancel_is_set(&rd->cancel))
-                return false;
-            relax();
-        }
-    } while (clock_now() - began < limit);
-    return false;
+    if (rd->pool && rd->pool->passed && pace_patience(&rd->pace) < deadline)
+        deadline = pace_patience(&rd->pace);
+    return plan && plan->wake < deadline ? look_ahead(rd, plan, deadline) : attach_wait(rd, deadline);
 }
 
 static int reader_next(struct framebus_reader *rd, struct framebus_frame **frame, int64_t timeout_ns)
@@ -295,6 +303,8 @@ static int reader_next(struct framebus_reader *rd, struct framebus_frame **frame
     int64_t began = 0;     /* when it began to wait; 0: it has not */
     bool waited = false;   /* for this writer */
     bool asleep = false;   /* S1 is done, and this round is S2 */
+    bool planned = false;  /* to wake before the frame is due */
+    struct anticipate_plan plan;
     for (;;) {
         int r = reader_must_poll(rd) ? attach_poll(rd) : 0;
         if (!r)
@@ -312,10 +322,12 @@ static int reader_next(struct framebus_reader *rd, struct framebus_frame **frame
             return r;
         if (!r && !began && timeout_ns) {
             began = clock_now();
-            if (reader_spin(rd, began, timeout_ns))
+            if (look_briefly(rd, began, timeout_ns))
                 continue;
         }
         if (!r && rd->pool && !asleep && !rd->hung_up && !polled) {
+            planned = timeout_ns && look_plan(rd, &plan);
+            store_relaxed(&rd->pool->page->wants, rd->pace.wants);
             semaphore_sleep(&rd->pool->page->sleeps); /* S1; the next round is S2 */
             asleep = true;
             continue;
@@ -324,9 +336,9 @@ static int reader_next(struct framebus_reader *rd, struct framebus_frame **frame
             deadline = deadline_in(timeout_ns);
         if (!r) {
             bool late = waited && !rd->hung_up && deadline_passed(deadline);
-            r = late ? -ETIMEDOUT : attach_wait(rd, deadline); /* S3 */
+            r = late ? -ETIMEDOUT : reader_wait(rd, planned ? &plan : NULL, deadline); /* S3 */
             waited = true;
-            asleep = false;
+            asleep = planned = false;
             if (polled && !late && !rd->hung_up) { /* the wait may have drained the bell */
                 readiness_drain(&rd->readiness);
                 attach_rearm(rd);
@@ -459,10 +471,6 @@ static int reader_parse_options(struct framebus_reader *rd, const struct framebu
     int r = options_check(o->reserved, sizeof o->reserved / sizeof *o->reserved);
     if (r)
         return r;
-    if (o->max_rate || o->anticipate)
-        return fail(-ENOTSUP, "%s %u is an option that version %s of the library does not have yet: use 0",
-                    o->max_rate ? "max_rate" : "anticipate", o->max_rate ? o->max_rate : o->anticipate,
-                    framebus_version());
     if ((unsigned)o->delivery > FRAMEBUS_DELIVERY_LOSSLESS)
         return fail(-EINVAL, "delivery %d is none of live, latest, lossless", (int)o->delivery);
     if (o->quota > QUOTA_MAX)
@@ -475,6 +483,15 @@ static int reader_parse_options(struct framebus_reader *rd, const struct framebu
         return fail(-EINVAL, "spinning for %lld ns: use 0 to %lld", (long long)o->spin_ns,
                     (long long)SPIN_MAX);
     rd->spin = o->spin_ns;
+    if (o->anticipate > 100)
+        return fail(-EINVAL, "anticipate %u: use 0 to 100, in percent of one processor", o->anticipate);
+    if (o->max_rate && o->delivery == FRAMEBUS_DELIVERY_LOSSLESS)
+        return fail(-EINVAL,
+                    "max_rate %u with lossless delivery, which leaves no frame out: use live or latest",
+                    o->max_rate);
+    pace_init(&rd->pace, o->max_rate);
+    anticipate_init(&rd->anticipate, o->anticipate);
+    rd->spare = o->anticipate ? processors_to_spare() : 0;
     rd->follow = o->follow;
     rd->dmabuf = o->dmabuf;
     rd->cancel_fd = o->cancel_fd ? o->cancel_fd : -1;

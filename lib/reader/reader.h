@@ -10,7 +10,9 @@
 #include "base/region.h"
 #include "bus/name.h"
 #include "frame.h"
+#include "reader/anticipate.h"
 #include "reader/import.h"
+#include "reader/pace.h"
 #include "reader/readiness.h"
 #include "shared/protocol.h"
 #include "shared/slots.h"
@@ -52,6 +54,7 @@ struct reader_pool {
     struct import_table *imports; /* NULL: none yet */
     uint32_t serial;
     uint64_t next;         /* frame to take next, not modulo */
+    uint32_t passed;       /* 1: that one is the newest, and is not wanted yet */
     struct frame *last;    /* the one that was taken last; NULL: none yet */
     shared_u32 rung_for;   /* the last sleep of the writer that we rang for */
     struct frame frames[]; /* one a slot */
@@ -74,9 +77,13 @@ struct framebus_reader {
     enum framebus_delivery wanted;
     uint32_t wanted_quota;
     bool follow;
-    bool dmabuf;   /* it asks for DMA-BUFs */
-    int64_t spin;  /* shortest busy-wait before it sleeps, ns */
-    int cancel_fd; /* -1: none */
+    bool dmabuf; /* it asks for DMA-BUFs */
+    struct pace pace;
+    struct anticipate anticipate;
+    uint32_t spare; /* processors that may be busy with looking */
+    uint32_t looks; /* ahead, so far */
+    int64_t spin;   /* shortest busy-wait before it sleeps, ns */
+    int cancel_fd;  /* -1: none */
     char label[FRAMEBUS_LABEL_MAX + 1];
 
     enum reader_state state;
@@ -119,6 +126,12 @@ void reader_pool_unref(struct reader_pool *pool);
 static inline uint32_t next_number(const struct reader_pool *pool)
 {
     return (uint32_t)(pool->next & NUMBER_MASK);
+}
+
+/* Is there a frame that may be wanted? R1, and S2. */
+static inline bool reader_has_frame(const struct reader_pool *pool)
+{
+    return slots_filled(&pool->view, next_number(pool)) > pool->passed;
 }
 
 /* Waits until a writer has answered, or until there was none for as long as the caller wants to wait. */

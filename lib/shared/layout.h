@@ -26,7 +26,7 @@
  * it; peers of different versions refuse each other. Tests make a peer of another version. (Only a word that
  * takes the place of zeroes, and that either side can do without, leaves it as it is.) */
 #ifndef LAYOUT_ABI
-#define LAYOUT_ABI 1
+#define LAYOUT_ABI 2
 #endif
 
 /* Frame numbers count the frames of a pool modulo 2^31. A slot's version is number << 1 | 1. */
@@ -94,6 +94,7 @@ enum layout_state {
  *                               it ordered, on the way in and once more before they sleep
  *   state  bus writer           stored ordered after the last head; readers load it ordered, then
  *                               head once more
+ *   lookers bus writer          readers that look for frames before they are due (`looks`): relaxed, a hint
  *   waits  bus writer           odd while it sleeps on `free`, or claims keep imports from going home:
  *                               stored ordered, then it looks again; readers load it ordered after
  *                               giving something back
@@ -104,7 +105,7 @@ struct layout_index {
     shared_u32 head; /* number of the next frame to be published */
     shared_u32 state;
     shared_u32 waits;
-    uint32_t padding;
+    shared_u32 lookers;
     shared_u32 ring[]; /* slot of frame n at n & (ring_length - 1) */
 };
 
@@ -140,11 +141,11 @@ struct layout_slot {
  *                               again; the writer loads it ordered after head
  *   claims  reader              bit i: slot i is being read. Set ordered before the slot's version
  *                               is loaded, cleared ordered before `waits` is; loaded ordered
+ *   wants   reader              see wants.h; stored relaxed before `sleeps`, the writer loads it relaxed
+ *   looks   reader              1: it may look for frames before they are due; relaxed, a hint
  *   taken, missed  reader       see counter.h
  *   key_requests   reader       counts its wishes for a key frame, over all pages of a connection. Both
- *                               store and load it relaxed: which frame comes first does not matter. An older
- *                               peer never looks at it, and leaves what the writer stored before the page was
- *                               the reader's
+ *                               store and load it relaxed: which frame comes first does not matter
  */
 struct layout_counter {
     shared_u32 high_first; /* of 64 bits; the same as high_last, unless it is being changed */
@@ -157,8 +158,10 @@ struct layout_reader {
     shared_u32 sleeps;
     struct layout_counter taken;
     struct layout_counter missed;
-    shared_u32 claims[FRAMEBUS_SLOTS_MAX / 32];
+    shared_u32 wants;
+    shared_u32 looks;
     shared_u32 key_requests;
+    shared_u32 claims[FRAMEBUS_SLOTS_MAX / 32];
 };
 
 #define READER_PAGE_SIZE 4096
@@ -179,7 +182,7 @@ _Static_assert(offsetof(struct layout_index, ring) == 16, "layout_index.ring");
 _Static_assert(sizeof(struct layout_record) == 56, "layout_record");
 _Static_assert(sizeof(struct layout_slot) == CACHE_LINE, "layout_slot");
 _Static_assert(offsetof(struct layout_slot, record) == 8, "layout_slot.record");
-_Static_assert(sizeof(struct layout_reader) == 164, "layout_reader");
+_Static_assert(sizeof(struct layout_reader) == 172, "layout_reader");
 _Static_assert(sizeof(struct layout_reader) <= READER_PAGE_SIZE, "reader page");
 
 #endif

@@ -8,6 +8,7 @@
 #include "bus/info.h"
 #include "shared/counter.h"
 #include "shared/semaphore.h"
+#include "shared/wants.h"
 #include "writer/writer.h"
 
 #include <errno.h>
@@ -280,19 +281,24 @@ void server_evict_marked(struct framebus_writer *w)
     server_tell(w);
 }
 
-void server_ring(struct framebus_writer *w, struct pool *pool)
+void server_ring(struct framebus_writer *w, struct pool *pool, int64_t published)
 {
     struct slots_reader *next;
+    uint32_t lookers = 0;
     for (struct slots_reader *r = pool->slots.readers; r; r = next) {
         next = r->next;
         struct peer *peer = peer_of(r);
         if (!pool->format.fourcc)
             key_frames_look(w, peer);
-        if (!semaphore_must_ring(&r->page->sleeps, &r->rung_for))
+        lookers += load_relaxed(&r->page->looks) != 0;
+        bool content = published && !wants_frame(load_relaxed(&r->page->wants), published);
+        if (content || !semaphore_must_ring(&r->page->sleeps, &r->rung_for))
             continue;
         if (!bell_ring(peer->bell, &peer->strikes))
             peer_dismiss(w, peer, EVICT, -EBUSY, "waking it takes too long: too many wait on its bell");
     }
+    if (lookers != load_relaxed(&pool->slots.index->lookers))
+        store_relaxed(&pool->slots.index->lookers, lookers);
     server_tell(w);
 }
 

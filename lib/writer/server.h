@@ -103,8 +103,9 @@ void server_offer_import(struct framebus_writer *w, const struct framebus_import
 /* The format has changed: tells monitors. */
 void server_announce(struct framebus_writer *w);
 
-/* P3 of `filled`: wakes the readers in a pool that sleep. */
-void server_ring(struct framebus_writer *w, struct pool *pool);
+/* P3 of `filled`: wakes the readers in a pool that sleep; for a frame only those that want one published
+ * then. 0: all. */
+void server_ring(struct framebus_writer *w, struct pool *pool, int64_t published);
 
 /* Evicts the readers that slots_acquire() marked. */
 void server_evict_marked(struct framebus_writer *w);

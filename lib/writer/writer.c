@@ -250,7 +250,7 @@ static void writer_retire_pool(struct framebus_writer *w, enum layout_state stat
     struct pool *pool = pool_retire(w, state);
     if (!pool)
         return;
-    server_ring(w, pool);
+    server_ring(w, pool, 0);
     server_wake(w);
     pool_abandon(pool);
 }
@@ -440,7 +440,7 @@ int framebus_writer_publish(struct framebus_writer *w, struct framebus_frame *fr
         .crop_height = frame->crop.height,
     };
     slots_publish(&pool->slots, frame->slot, &record);
-    server_ring(w, pool);
+    server_ring(w, pool, now - w->last_publish < RATE_GAP ? now : 0);
     key_frames_note(w, frame->flags, now);
     writer_measure_rate(w, now);
     if (now - w->server.polled_at >= POLL_INTERVAL)

@@ -367,8 +367,8 @@ static void errors(const std::string &bus)
     options.quota = 1000;
     throws(EINVAL, "1000", [&] { framebus::reader reader(bus, options); });
     options.quota = 1;
-    options.max_rate = 1000;
-    throws(ENOTSUP, "max_rate", [&] { framebus::reader reader(bus, options); });
+    options.anticipate = 101;
+    throws(EINVAL, "anticipate 101", [&] { framebus::reader reader(bus, options); });
     framebus::reader reader = open_reader(bus);
     throws(EINVAL, "", [&] { reader.set_quota(0); });
     reader.set_quota(5);

@@ -5,7 +5,8 @@
  * and machines may have the fence that does it behind such stores or before such loads.
  *
  * FILLED   a reader sleeps, the writer posts: framebus_reader_next() against framebus_writer_publish().
- *          The bell is an eventfd in an edge-triggered epoll set
+ *          The bell is an eventfd in an edge-triggered epoll set. With LOOKS the sleep may end early, so many times:
+ *          the reader takes S1 back and looks, as look_ahead() does, before it sleeps again
  * LEVEL    the same for a caller that polls, by lib/reader/readiness.h: one next for each time that the fd is
  *          readable, and one at a moment of its own choice
  * FREE     SLEEPERS threads of a lossless writer sleep, POSTERS threads of a reader post:
@@ -19,7 +20,7 @@
  *
  * Breaks, each of which must be caught: P1_RELAXED, S1_RELAXED, P2_ACQUIRE, S2_ACQUIRE, P2_EARLY, NO_S2, ONE_SLEEP
  * (all sleeps have the same number), RUNG_LATE (the sleep is noted as rung for only after ringing, by what the word
- * says then), NO_BROADCAST (threads that wait for the one that polls are not told). Of LEVEL: EVEN (taking a frame ends
+ * says then), SLEEPS_ON (of LOOKS: after looking it waits without a new S1), NO_BROADCAST (threads that wait for the one that polls are not told). Of LEVEL: EVEN (taking a frame ends
  * the sleep), DRAIN_LATE (after the new number), DRAIN_ALWAYS (also by a next that finds a frame), NO_RING (for what
  * remains after the look).
  */
@@ -153,7 +154,7 @@ inline S4()
 /* take() and the loop of framebus_reader_next() */
 proctype sleeper(byte k)
 {
-    byte taken, sum, p;
+    byte taken, sum, p, looks;
     bool sleeping, tired;
     do
     :: look();
@@ -173,7 +174,7 @@ proctype sleeper(byte k)
           goto wait
 #endif
        :: sum == taken && taken < ALL && !seen_dead && sleeping ->
-#ifdef NO_S2
+#if defined(NO_S2) || defined(SLEEPS_ON)
 wait:
 #endif
           if
@@ -181,6 +182,18 @@ wait:
           :: dead -> seen_dead = true
 #ifdef TIMEOUT
           :: !tired -> tired = true
+#endif
+#ifdef LOOKS
+          :: looks < LOOKS ->
+             looks++;
+             S4();
+             look(); /* what it sees here, the next round sees */
+#ifdef SLEEPS_ON
+             if
+             :: sum == taken -> goto wait
+             :: else
+             fi
+#endif
 #endif
           fi;
           sleeping = false

@@ -12,6 +12,8 @@ BREAKS = ('P1_RELAXED', 'S1_RELAXED', 'P2_ACQUIRE', 'S2_ACQUIRE', 'P2_EARLY', 'N
     'FILLED POSTS=4',
     'FILLED TIMEOUT',
     'FILLED TIMEOUT DIES',
+    'FILLED LOOKS=2 TIMEOUT',
+    'FILLED LOOKS=2 DIES',
     'LEVEL POSTS=6',
     'LEVEL POSTS=4 DIES',
     'FREE',
@@ -25,7 +27,7 @@ def test_holds(flags, tmp_path):
 
 
 @pytest.mark.parametrize('flags', [f'{way} {error}' for way in ('FILLED', 'FREE') for error in BREAKS] +
-                         ['FREE SLEEPERS=2 NO_BROADCAST'] +
+                         ['FREE SLEEPERS=2 NO_BROADCAST', 'FILLED LOOKS=2 SLEEPS_ON'] +
                          [f'LEVEL POSTS=6 {error}' for error in ('EVEN', 'DRAIN_LATE', 'DRAIN_ALWAYS', 'NO_RING', *BREAKS)])
 def test_break_is_caught(flags, tmp_path):
     models.catch('semaphores', flags, tmp_path)

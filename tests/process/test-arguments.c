@@ -264,8 +264,8 @@ static void options_out_of_range_are_refused_by_name(void)
         {{.cancel_fd = -1}, EINVAL, "cancel fd -1"},
         {{.spin_ns = -1}, EINVAL, "spinning for -1 ns"},
         {{.spin_ns = 50 * MS + 1}, EINVAL, "spinning for 50000001 ns"},
-        {{.max_rate = 30000}, ENOTSUP, "max_rate 30000"},
-        {{.anticipate = 1}, ENOTSUP, "anticipate 1"},
+        {{.max_rate = 30000, .delivery = FRAMEBUS_DELIVERY_LOSSLESS}, EINVAL, "max_rate 30000"},
+        {{.anticipate = 101}, EINVAL, "anticipate 101"},
         {{.reserved = {[0] = UINT64_MAX}}, ENOTSUP, "reserved[0]"},
     };
     for (size_t i = 0; i < sizeof wrong_readers / sizeof *wrong_readers; i++)

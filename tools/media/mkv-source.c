@@ -144,7 +144,7 @@ static int mkv_read(struct source *source, const struct framebus_frame *frame)
 {
     struct mkv_source *mkv = (struct mkv_source *)source;
     GstBuffer *buffer = gst_sample_get_buffer(mkv->sample);
-    struct framebus_plane planes[FRAMEBUS_PLANES_MAX];
+    struct plane_rows to[FRAMEBUS_PLANES_MAX], from[GST_VIDEO_MAX_PLANES];
     GstVideoFrame picture;
     if (!mkv->format.fourcc) {
         gst_buffer_extract(buffer, 0, frame->data, gst_buffer_get_size(buffer));
@@ -154,8 +154,9 @@ static int mkv_read(struct source *source, const struct framebus_frame *frame)
         report_error("the file cannot be played: a picture is smaller than its caps say");
         return -EBADMSG;
     }
-    if (planes_of_frame(planes, &picture))
-        format_copy_picture(&mkv->format, frame->plane, planes);
+    rows_of_frame(to, frame);
+    rows_of_picture(from, &picture);
+    format_copy_picture(&mkv->format, to, from);
     gst_video_frame_unmap(&picture);
     return 0;
 }
