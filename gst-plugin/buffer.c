@@ -109,22 +109,6 @@ void buffer_set_capture_time(GstBuffer *buffer, const struct framebus_frame *fra
     ((GstReferenceTimestampMeta *)meta)->timestamp = frame->capture_ns;
 }
 
-void buffer_cut_metas(GstBuffer *buffer, const struct framebus_rect *cut)
-{
-    GstMeta *crop = gst_buffer_get_meta(buffer, GST_VIDEO_CROP_META_API_TYPE), *meta;
-    gpointer state = NULL;
-
-    if (crop)
-        gst_buffer_remove_meta(buffer, crop);
-    while ((meta = gst_buffer_iterate_meta_filtered(buffer, &state,
-                                                    GST_VIDEO_REGION_OF_INTEREST_META_API_TYPE))) {
-        GstVideoRegionOfInterestMeta *region = (GstVideoRegionOfInterestMeta *)meta;
-
-        region->x -= MIN(region->x, cut->x);
-        region->y -= MIN(region->y, cut->y);
-    }
-}
-
 GstBuffer *buffer_copy(const struct buffer_format *format, const struct framebus_frame *frame)
 {
     const GstVideoInfo *info = &format->info;

@@ -4,6 +4,7 @@
 #define GST_FRAMEBUS_BUFFER_H
 
 #include <framebus.h>
+#include <gst/audio/audio.h>
 #include <gst/gst.h>
 #include <gst/video/video.h>
 
@@ -18,6 +19,7 @@ struct buffer_format {
     gboolean is_default;      /* the two layouts are the same */
     gboolean is_tiled;        /* neither is the layout: see tiled.h */
     GstVideoInfo each;        /* one of several pictures in a payload; finfo is NULL if there are none */
+    GstAudioInfo audio;       /* finfo is NULL for anything but raw audio */
 };
 
 /* `caps` and `info` are what caps_from_format() made of the bus's format, with the size of `cut` if that has
@@ -53,9 +55,6 @@ void buffer_add_each(GstBuffer *buffer, const struct buffer_format *format);
 
 /* Tells a prepared buffer when the frame was captured. */
 void buffer_set_capture_time(GstBuffer *buffer, const struct framebus_frame *frame);
-
-/* Makes the metas of a buffer those of a part of the picture, which is all that there is. */
-void buffer_cut_metas(GstBuffer *buffer, const struct framebus_rect *cut);
 
 /* Returns a buffer with a copy of the frame in ordinary memory and the default layout; the frame remains the
  * caller's. NULL: there is no memory. */

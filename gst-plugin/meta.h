@@ -3,38 +3,9 @@
 #ifndef GST_FRAMEBUS_META_H
 #define GST_FRAMEBUS_META_H
 
-#include <framebus.h>
-#include <gst/gst.h>
+#include "metas/carrier.h"
 
 G_BEGIN_DECLS
-
-/* Tags of the blocks of metadata that the elements write and read. Numbers have native byte order. */
-#define FRAMEBUS_TAG(a, b, c, d) ((guint32)(a) | (guint32)(b) << 8 | (guint32)(c) << 16 | (guint32)(d) << 24)
-#define TAG_PTS                  FRAMEBUS_TAG('f', 'b', 'p', 'd') /* gint64: how long after the capture time the PTS is, */
-#define TAG_DTS                  FRAMEBUS_TAG('f', 'b', 'd', 'd') /* and the DTS, of a payload that has one */
-#define TAG_REGION               FRAMEBUS_TAG('f', 'b', 'r', 'i') /* struct region_block */
-#define TAG_REFERENCE            FRAMEBUS_TAG('f', 'b', 'r', 't') /* struct reference_block */
-#define TAG_CAPTION              FRAMEBUS_TAG('f', 'b', 'c', 'c') /* struct caption_block */
-#define TAG_META                 FRAMEBUS_TAG('f', 'b', 'g', 'm') /* a custom meta, as gst_meta_serialize() writes it */
-
-/* GstVideoRegionOfInterestMeta */
-struct region_block {
-    gint32 id, parent_id;
-    guint32 x, y, width, height;
-    char text[]; /* the type, then the structure of each parameter, all as text with a terminating zero */
-};
-
-/* GstReferenceTimestampMeta */
-struct reference_block {
-    guint64 timestamp, duration;
-    char caps[]; /* as text, with its terminating zero */
-};
-
-/* GstVideoCaptionMeta */
-struct caption_block {
-    guint32 type;
-    guint8 data[];
-};
 
 /*
  * An application's own block is a custom meta of this name, with the fields "tag" (a string of four
@@ -43,14 +14,22 @@ struct caption_block {
  */
 #define FRAMEBUS_BLOCK_META "GstFramebusBlock"
 
-/* Registers that meta. To be called once in a process. */
+/* Registers that meta, and the types of the metas that travel. To be called before the others. */
 void meta_register(void);
 
-/* Describes a frame to be published as the buffer is described. Metas that do not fit are left out. */
-void meta_to_frame(struct framebus_frame *frame, GstBuffer *buffer);
+/*
+ * Describes a frame to be published as the buffer is described. Metas that do not fit are left out. Returns
+ * their number; if there are any and *why is NULL, *why becomes a sentence about the first of them.
+ */
+guint meta_to_frame(struct framebus_frame *frame, GstBuffer *buffer, char **why);
 
-/* Describes a buffer as the frame is described. */
-void meta_to_buffer(const struct framebus_frame *frame, GstBuffer *buffer);
+/* Describes a buffer, which has its timestamps, as the frame is described. `cut` is the part of the picture
+ * that the buffer has, of no width if that is all of it; `audio` describes raw audio, and else nothing. */
+void meta_to_buffer(const struct framebus_frame *frame, GstBuffer *buffer, const struct framebus_rect *cut,
+                    const GstAudioInfo *audio);
+
+/* Adds what a block of metadata says to the buffer. Returns FALSE if it makes no sense. */
+gboolean meta_restore_block(guint32 tag, gconstpointer data, gsize size, const struct meta_target *target);
 
 G_END_DECLS
 

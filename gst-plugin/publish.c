@@ -12,17 +12,18 @@
 /* Attempts to publish while upstream starts pools, each of which gives the bus another format. */
 #define TRIES 8
 
-static void publisher_describe(struct framebus_frame *frame, GstBuffer *buffer,
+static void publisher_describe(struct publisher *publisher, struct framebus_frame *frame, GstBuffer *buffer,
                                const struct departure_times *times)
 {
-    meta_to_frame(frame, buffer);
-    frame->capture_ns = times->capture_ns;
-    if (times->rate != 1.0 && times->rate > 0)
-        frame->duration_ns = (gint64)((gdouble)frame->duration_ns / times->rate);
+    /* First, since room may be short. */
     if (times->has_pts)
         framebus_frame_add_meta(frame, TAG_PTS, &times->pts_after_ns, sizeof(times->pts_after_ns));
     if (times->has_dts)
         framebus_frame_add_meta(frame, TAG_DTS, &times->dts_after_ns, sizeof(times->dts_after_ns));
+    publisher->metas_left_out = meta_to_frame(frame, buffer, &publisher->why_left_out);
+    frame->capture_ns = times->capture_ns;
+    if (times->rate != 1.0 && times->rate > 0)
+        frame->duration_ns = (gint64)((gdouble)frame->duration_ns / times->rate);
 }
 
 /* Returns TRUE if a slot is for frames of the publisher's caps: the bus may have another format by now, or
@@ -206,7 +207,7 @@ static int publisher_copy(struct publisher *publisher, GstBuffer *buffer, const 
     if (!publisher_fill(publisher, frame, buffer)) {
         r = -EBADMSG;
     } else {
-        publisher_describe(frame, buffer, times);
+        publisher_describe(publisher, frame, buffer, times);
         r = allocator_publish(publisher->allocator, memory);
     }
     gst_memory_unref(memory);
@@ -231,7 +232,7 @@ static int publisher_import(struct publisher *publisher, GstBuffer *buffer,
         return r;
     if (!publisher->is_picture)
         frame->size = gst_buffer_get_size(buffer);
-    publisher_describe(frame, buffer, times);
+    publisher_describe(publisher, frame, buffer, times);
     return imports_publish(publisher->imports, frame);
 }
 
@@ -241,7 +242,7 @@ int publisher_publish(struct publisher *publisher, GstBuffer *buffer, const stru
     int r;
 
     if (memory) {
-        publisher_describe(allocator_frame(publisher->allocator, memory), buffer, times);
+        publisher_describe(publisher, allocator_frame(publisher->allocator, memory), buffer, times);
         if (allocator_publish(publisher->allocator, memory) == 0)
             return PUBLISHED_IN_PLACE;
         /* Somebody still writes to it, or its pool has ended. */
@@ -280,4 +281,5 @@ void publisher_finish(struct publisher *publisher)
 {
     g_clear_pointer(&publisher->imports, imports_free);
     g_clear_pointer(&publisher->text, g_free);
+    g_clear_pointer(&publisher->why_left_out, g_free);
 }

@@ -23,6 +23,9 @@ struct publisher {
     gboolean is_raw;     /* or of another one, which is a payload in GStreamer's default layout */
     GstVideoInfo info;   /* of that picture */
     guint64 modifier;    /* 0: it is linear; else it can be shared, but not be copied */
+
+    guint metas_left_out; /* of the buffer that was published last */
+    char *why_left_out;   /* a sentence about the first since publisher_init(); NULL: there was none */
 };
 
 /* PUBLISHED_NOT: the picture would have to be copied, which it cannot. */

@@ -80,7 +80,7 @@ struct _GstFramebusSink {
     GstBuffer *prerolled; /* the buffer that was published when it was shown in PAUSED */
 
     /* Counters since start, under the object lock. */
-    guint64 zero_copy, imported, copied, bytes, left_out;
+    guint64 zero_copy, imported, copied, bytes, left_out, metas_left_out;
     guint64 posted; /* frames in the statistics that were posted last */
 };
 
@@ -132,7 +132,8 @@ static GstStructure *sink_stats_new(GstFramebusSink *sink)
     gst_structure_set(stats, "published", G_TYPE_UINT64, sink->zero_copy + sink->copied, "zero-copy",
                       G_TYPE_UINT64, sink->zero_copy, "imported", G_TYPE_UINT64, sink->imported, "copied",
                       G_TYPE_UINT64, sink->copied, "bytes", G_TYPE_UINT64, sink->bytes, "left-out",
-                      G_TYPE_UINT64, sink->left_out, NULL);
+                      G_TYPE_UINT64, sink->left_out, "metas-left-out", G_TYPE_UINT64, sink->metas_left_out,
+                      NULL);
     GST_OBJECT_UNLOCK(sink);
     gst_structure_set(stats, "readers", G_TYPE_UINT, info ? info->readers : 0, "evicted", G_TYPE_UINT64,
                       info ? info->evicted : 0, NULL);
@@ -238,7 +239,8 @@ static gboolean sink_open_bus(GstFramebusSink *sink)
     group = g_strdup(sink->settings.group);
     shares = sink_imports(sink);
     bus = g_strdup(sink->settings.bus);
-    sink->zero_copy = sink->imported = sink->copied = sink->bytes = sink->left_out = sink->posted = 0;
+    sink->zero_copy = sink->imported = sink->copied = sink->bytes = sink->posted = 0;
+    sink->left_out = sink->metas_left_out = 0;
     GST_OBJECT_UNLOCK(sink);
     options.group = group;
     if (!element_names_bus(GST_ELEMENT(sink), bus))
@@ -550,6 +552,24 @@ static gboolean sink_leave_out(GstFramebusSink *sink)
     return count == 1;
 }
 
+/* Counts metas of the buffer that was published last for which the frame had no room. The first is told. */
+static void sink_count_left_out(GstFramebusSink *sink)
+{
+    gboolean is_first;
+
+    if (!sink->publisher.metas_left_out)
+        return;
+    GST_OBJECT_LOCK(sink);
+    is_first = !sink->metas_left_out;
+    sink->metas_left_out += sink->publisher.metas_left_out;
+    GST_OBJECT_UNLOCK(sink);
+    if (is_first)
+        GST_ELEMENT_WARNING(
+            sink, STREAM, FAILED,
+            ("A frame has no room for all its metadata. Set metadata-size to a larger value."),
+            ("left out: %s", sink->publisher.why_left_out));
+}
+
 /* Returns 0 or a negative errno. */
 static int sink_publish(GstFramebusSink *sink, GstBuffer *buffer)
 {
@@ -574,6 +594,7 @@ static int sink_publish(GstFramebusSink *sink, GstBuffer *buffer)
         return 0;
     }
     GST_LOG_OBJECT(sink, "published %s: %" GST_PTR_FORMAT, how[r], buffer);
+    sink_count_left_out(sink);
     if (GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_DELTA_UNIT))
         g_atomic_int_set(&sink->has_deltas, TRUE);
     GST_OBJECT_LOCK(sink);

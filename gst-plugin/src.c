@@ -476,6 +476,9 @@ static GstFlowReturn src_set_format(GstFramebusSrc *src, const struct framebus_f
         gst_video_info_from_caps(&info, caps);
     }
     buffer_format_init(&src->format, caps, &info, frame->format, &cut);
+    if (gst_structure_has_name(gst_caps_get_structure(caps, 0), "audio/x-raw") &&
+        !gst_audio_info_from_caps(&src->format.audio, caps))
+        src->format.audio.finfo = NULL;
     gst_clear_buffer(&src->prepared);
     src->serial = frame->format_serial;
     src->has_dmabufs = in_dmabuf;
@@ -605,14 +608,12 @@ static GstBuffer *src_wrap(GstFramebusSrc *src, struct framebus_frame *frame, st
     return g_steal_pointer(&src->prepared);
 }
 
-/* Flags, metas and times. */
+/* Times, flags and metas. */
 static void src_describe(GstFramebusSrc *src, const struct framebus_frame *frame, GstBuffer *buffer)
 {
-    meta_to_buffer(frame, buffer);
-    if (src->format.cut.width)
-        buffer_cut_metas(buffer, &src->format.cut);
     buffer_add_each(buffer, &src->format);
     src_stamp(src, frame, buffer);
+    meta_to_buffer(frame, buffer, &src->format.cut, &src->format.audio);
     if (!src->has_sequence || frame->sequence != src->last_sequence + 1)
         GST_BUFFER_FLAG_SET(buffer, GST_BUFFER_FLAG_DISCONT);
     src->has_sequence = TRUE;

@@ -104,3 +104,11 @@ gboolean text_is_harmless(const char *text)
 {
     return text_is_flat(text) && text_names_are_few(text);
 }
+
+GstStructure *text_to_structure(const char *text)
+{
+    const gsize length = strcspn(text, ",; ");
+    const gboolean has_name = g_ascii_isalpha(*text) && strspn(text, NAME_CHARACTERS) >= length;
+
+    return has_name && text_is_harmless(text) ? gst_structure_from_string(text, NULL) : NULL;
+}

@@ -3,7 +3,7 @@
 #ifndef GST_FRAMEBUS_TEXT_H
 #define GST_FRAMEBUS_TEXT_H
 
-#include <glib.h>
+#include <gst/gst.h>
 
 G_BEGIN_DECLS
 
@@ -13,6 +13,9 @@ G_BEGIN_DECLS
  * texts that are hardly nested, and for a limited number of new names in a process.
  */
 gboolean text_is_harmless(const char *text);
+
+/* Parses the text if it is harmless and may be one of a structure; else, and if it is none, returns NULL. */
+GstStructure *text_to_structure(const char *text);
 
 /* Returns TRUE if a name may be given to g_quark_from_string(), which keeps it for good: see above. */
 gboolean text_may_be_name(const char *name);

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "timing.h"
 
-#include "meta.h"
-
 #include <string.h>
 #include <time.h>
 

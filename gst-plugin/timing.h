@@ -10,6 +10,10 @@
 
 G_BEGIN_DECLS
 
+/* Tags of blocks of metadata: gint64 in native byte order. */
+#define TAG_PTS 0x64706266U /* "fbpd": how long after the capture time the PTS is, */
+#define TAG_DTS 0x64646266U /* "fbdd": and the DTS, of a payload that has one */
+
 /* Returns the time on CLOCK_MONOTONIC. */
 gint64 monotonic_now(void);
 

@@ -244,108 +244,6 @@ GST_START_TEST(a_pause_ends_though_a_lossless_reader_waits)
 }
 GST_END_TEST
 
-#if GST_CHECK_VERSION(1, 24, 0)
-/* One that the elements know nothing about. */
-GST_START_TEST(metas_that_can_be_serialised_travel)
-{
-    GstElement *writer = pipeline_play("appsrc name=in format=time is-live=true caps=\"" CAPS "\" ! "
-                                       "framebussink bus=b wait-for-connection=true");
-    GstElement *reader = pipeline_play("framebussrc bus=b ! appsink name=out sync=false");
-    GstBuffer *buffer = gst_buffer_new_allocate(NULL, BYTES, NULL);
-    GstCustomMeta *meta;
-    GstSample *sample;
-    gint weight = 0;
-
-    gst_meta_register_custom_simple("TestLabel");
-    meta = gst_buffer_add_custom_meta(buffer, "TestLabel");
-    gst_structure_set(gst_custom_meta_get_structure(meta), "weight", G_TYPE_INT, 42, NULL);
-    fail_unless_equals_int(gst_app_src_push_buffer(GST_APP_SRC(child(writer, "in")), buffer), GST_FLOW_OK);
-
-    sample = pull(child(reader, "out"));
-    meta = gst_buffer_get_custom_meta(gst_sample_get_buffer(sample), "TestLabel");
-    fail_unless(meta != NULL);
-    fail_unless(gst_structure_get_int(gst_custom_meta_get_structure(meta), "weight", &weight));
-    fail_unless_equals_int(weight, 42);
-    gst_sample_unref(sample);
-    pipeline_end(reader);
-    pipeline_end(writer);
-}
-GST_END_TEST
-#endif
-
-#if GST_CHECK_VERSION(1, 24, 0)
-/* What a writer may put into a block, after its length and the name of a meta. */
-static const struct {
-    const char *name;
-    guint8 body[64]; /* version and payload */
-    gsize size;
-    gboolean is_taken;
-} blocks[] = {
-    {"GstVideoCaptionMeta", {0, 3, 0, 0, 0, 0x94, 0x2c, 0xff}, 8, FALSE},
-    {"TestLabel", "\0TestLabel, a=(int)1;", 22, TRUE},
-    {"TestLabel", "\0TestLabel, a=[[[[[[[[[[[[[[", 29, FALSE},
-    {"TestLabel", "\0TestLabel, a=(int)1;", 21, FALSE},
-    {"GstReferenceTimestampMeta",
-     {0, 255, 255, 255, 255, 255, 255, 255, 255, 0, 0, 0, 0, 0, 0, 0, 0, 'a', '/', 'b', 0},
-     21,
-     FALSE},
-    {"GstAudioMeta", {0, 4, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 128, 187, 0, 0, 255, 255, 255, 255}, 21, FALSE},
-    {"GstVideoMeta", {0, 1, 0, 0, 0, 23, 0, 0, 0, 255, 255, 255, 0, 255, 255, 255, 0, 1}, 64, FALSE},
-    {"GstNoSuchMeta", {0, 1}, 2, FALSE},
-};
-
-static guint count_metas(GstBuffer *buffer)
-{
-    gpointer state = NULL;
-    guint count = 0;
-
-    while (gst_buffer_iterate_meta(buffer, &state))
-        count++;
-    return count;
-}
-
-/* The reader's process has used none of these metas yet, but has registered TestLabel. */
-GST_START_TEST(only_metas_that_can_do_no_harm_are_taken_from_a_writer)
-{
-    GByteArray *block = g_byte_array_new();
-    const guint32 name = strlen(blocks[__i__].name);
-    const guint32 lengths[] = {GUINT32_TO_LE(8 + name + 1 + blocks[__i__].size), GUINT32_TO_LE(name)};
-    struct framebus_format format;
-    struct framebus_writer *writer;
-    struct framebus_frame *frame;
-    GstElement *reader;
-    GstSample *sample;
-
-    g_byte_array_append(block, (const guint8 *)lengths, sizeof(lengths));
-    g_byte_array_append(block, (const guint8 *)blocks[__i__].name, name + 1);
-    g_byte_array_append(block, blocks[__i__].body, blocks[__i__].size);
-    gst_meta_register_custom_simple("TestLabel");
-
-    fail_unless_equals_int(framebus_format_init_opaque(&format, "a/b", 1000), 0);
-    fail_unless_equals_int(framebus_writer_open(&writer, "b", &format, NULL), 0);
-    fail_unless_equals_int(framebus_writer_begin(writer, &frame), 0);
-    fail_unless_equals_int(
-        framebus_frame_add_meta(frame, 'f' | 'b' << 8 | 'g' << 16 | 'm' << 24, block->data, block->len), 0);
-    fail_unless_equals_int(framebus_writer_publish(writer, frame), 0);
-    framebus_writer_release(writer, frame);
-
-    reader = pipeline_play("framebussrc bus=b ! appsink name=out sync=false");
-    for (guint i = 0; i < 1000 && framebus_writer_dispatch(writer) == 0; i++) {
-        sample = gst_app_sink_try_pull_sample(GST_APP_SINK(child(reader, "out")), 10 * GST_MSECOND);
-        if (sample)
-            break;
-    }
-    fail_unless(sample != NULL);
-    /* One is the capture time's. */
-    fail_unless_equals_int(count_metas(gst_sample_get_buffer(sample)), 1 + blocks[__i__].is_taken);
-    gst_sample_unref(sample);
-    g_byte_array_unref(block);
-    pipeline_end(reader);
-    framebus_writer_close(writer);
-}
-GST_END_TEST
-#endif
-
 static Suite *application_suite(void)
 {
     Suite *suite = suite_create("application");
@@ -360,11 +258,6 @@ static Suite *application_suite(void)
     tcase_add_test(tests, comings_and_goings_are_told_on_the_bus);
     tcase_add_test(tests, a_reader_that_is_flushed_or_paused_goes_on);
     tcase_add_loop_test(tests, a_reader_without_a_writer_is_stopped_right_after_a_pause, 0, 2);
-#if GST_CHECK_VERSION(1, 24, 0)
-    tcase_add_test(tests, metas_that_can_be_serialised_travel);
-    tcase_add_loop_test(tests, only_metas_that_can_do_no_harm_are_taken_from_a_writer, 0,
-                        G_N_ELEMENTS(blocks));
-#endif
     return suite;
 }
 

@@ -3,7 +3,7 @@
 #include "caps.h"
 #include "cli/report.h"
 #include "media/mkv-module.h"
-#include "meta.h"
+#include "timing.h"
 
 #include <errno.h>
 #include <gst/app/gstappsrc.h>
