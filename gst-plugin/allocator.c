@@ -564,6 +564,17 @@ int allocator_dispatch(GstFramebusAllocator *allocator)
     return allocator_call(allocator, writer_dispatch, NULL);
 }
 
+gboolean allocator_wants_key_frame(GstFramebusAllocator *allocator)
+{
+    gboolean wants = FALSE;
+
+    if (allocator_enter(allocator)) {
+        wants = framebus_writer_wants_key_frame(allocator->writer);
+        allocator_leave(allocator, FALSE);
+    }
+    return wants;
+}
+
 struct framebus_bus_info *allocator_info(GstFramebusAllocator *allocator)
 {
     struct framebus_bus_info *info = NULL;

@@ -92,6 +92,7 @@ void allocator_unref_later(GstFramebusAllocator *allocator, GstBuffer *buffer);
 int allocator_end(GstFramebusAllocator *allocator);
 int allocator_fd(GstFramebusAllocator *allocator);
 int allocator_dispatch(GstFramebusAllocator *allocator);
+gboolean allocator_wants_key_frame(GstFramebusAllocator *allocator);
 struct framebus_bus_info *allocator_info(GstFramebusAllocator *allocator);
 
 G_END_DECLS

@@ -10,9 +10,6 @@
 /* How often changes are looked for while publishing serves the readers. */
 #define SERVICE_POLL_MS 200
 
-/* How far apart wishes for key frames are, from whatever readers: they make a stream larger for all. */
-#define KEY_FRAME_USEC G_USEC_PER_SEC
-
 struct service {
     GstFramebusAllocator *allocator;
     const struct service_listener *listener;
@@ -21,8 +18,6 @@ struct service {
     int wake_fd;
     gint stop, publishing;
 
-    gboolean wants_key_frame;        /* a reader does, and it was not said yet */
-    gint64 next_key_frame;           /* when it may be said */
     struct framebus_bus_info *known; /* the state that was reported last; NULL: there is none yet */
 };
 
@@ -35,55 +30,30 @@ static const struct framebus_peer_info *info_find_reader(const struct framebus_b
     return NULL;
 }
 
-/* Calls `report` for each reader of `info` that `other` does not have. Returns how many there are. */
-static guint info_report_new(const struct framebus_bus_info *info, const struct framebus_bus_info *other,
-                             guint readers,
-                             void (*report)(const struct framebus_peer_info *, guint, gpointer),
-                             gpointer user)
+/* Calls `report` for each reader of `info` that `other` does not have. */
+static void info_report_new(const struct framebus_bus_info *info, const struct framebus_bus_info *other,
+                            guint readers, void (*report)(const struct framebus_peer_info *, guint, gpointer),
+                            gpointer user)
 {
-    guint reported = 0;
-
     for (guint i = 0; info && i < info->readers; i++) {
-        if (!info_find_reader(other, info->reader[i].id)) {
+        if (!info_find_reader(other, info->reader[i].id))
             report(&info->reader[i], readers, user);
-            reported++;
-        }
     }
-    return reported;
-}
-
-/* Returns TRUE if a reader has missed something since. Each counts for itself: one that leaves takes its
- * number away. */
-static gboolean info_has_missed(const struct framebus_bus_info *info, const struct framebus_bus_info *since)
-{
-    for (guint i = 0; i < info->readers; i++) {
-        const struct framebus_peer_info *before = info_find_reader(since, info->reader[i].id);
-
-        if (before && info->reader[i].missed > before->missed)
-            return TRUE;
-    }
-    return FALSE;
 }
 
 static void service_update(struct service *service)
 {
     const struct service_listener *listener = service->listener;
     struct framebus_bus_info *info = allocator_info(service->allocator);
-    const gint64 now = g_get_monotonic_time();
-    gboolean joined;
 
     if (!info)
         return;
     info_report_new(service->known, info, info->readers, listener->reader_removed, service->user);
-    joined = info_report_new(info, service->known, info->readers, listener->reader_added, service->user) > 0;
-    service->wants_key_frame |= joined || info_has_missed(info, service->known);
+    info_report_new(info, service->known, info->readers, listener->reader_added, service->user);
     framebus_info_free(service->known, 1);
     service->known = info;
-    if (service->wants_key_frame && now >= service->next_key_frame) {
-        service->wants_key_frame = FALSE;
-        service->next_key_frame = now + KEY_FRAME_USEC;
+    if (allocator_wants_key_frame(service->allocator))
         listener->key_frame_wanted(service->user);
-    }
 }
 
 static gpointer service_run(gpointer data)

@@ -12,8 +12,7 @@ G_BEGIN_DECLS
 struct service_listener {
     void (*reader_added)(const struct framebus_peer_info *reader, guint readers, gpointer user);
     void (*reader_removed)(const struct framebus_peer_info *reader, guint readers, gpointer user);
-    /* A reader has joined or missed something: it cannot decode what comes before the next key frame. At most
-     * once a second. */
+    /* A reader has joined, missed something or asked: see framebus_writer_wants_key_frame(). */
     void (*key_frame_wanted)(gpointer user);
     void (*failed)(int error, gpointer user);
 };

@@ -83,12 +83,12 @@ struct _GstFramebusSrc {
     gboolean ending;  /* an EOS event of the application is being handled; atomic */
 
     /* The streaming thread's. */
-    char *name; /* the bus it is at, which `bus` may not name any more */
-    struct framebus_reader *reader;
-    GstAllocator *dmabufs;  /* of the memories that frames are in */
-    gboolean has_dmabufs;   /* each frame of this format so far was in a DMA-BUF */
-    gboolean gives_dmabufs; /* caps with DMA-BUFs were negotiated */
-    guint32 serial;         /* the format_serial of `format`; 0: there is none yet */
+    char *name;                     /* the bus it is at, which `bus` may not name any more */
+    struct framebus_reader *reader; /* set under the object lock, too: other threads ask it for key frames */
+    GstAllocator *dmabufs;          /* of the memories that frames are in */
+    gboolean has_dmabufs;           /* each frame of this format so far was in a DMA-BUF */
+    gboolean gives_dmabufs;         /* caps with DMA-BUFs were negotiated */
+    guint32 serial;                 /* the format_serial of `format`; 0: there is none yet */
     struct buffer_format format;
     guint64 last_sequence;
     gboolean has_sequence;
@@ -181,9 +181,13 @@ static void src_update_stats(GstFramebusSrc *src)
 
 static void src_close_reader(GstFramebusSrc *src)
 {
+    struct framebus_reader *reader = src->reader;
+
     gst_clear_object(&src->dmabufs);
-    framebus_reader_close(src->reader);
+    GST_OBJECT_LOCK(src);
     src->reader = NULL;
+    GST_OBJECT_UNLOCK(src);
+    framebus_reader_close(reader);
     src->has_sequence = FALSE;
     src->serial = 0;
     src->writer = 0;
@@ -222,11 +226,11 @@ static int src_open_reader(GstFramebusSrc *src, const char *name, gint64 wait_ns
 /* Makes a reader that was opened the element's. */
 static void src_take_reader(GstFramebusSrc *src, struct framebus_reader *reader, gboolean is_full)
 {
-    src->reader = reader;
     src->bus_full = is_full;
     src->wants_key = TRUE;
     src->dmabufs = dmabuf_allocator_new();
     GST_OBJECT_LOCK(src);
+    src->reader = reader;
     src->held = g_atomic_rc_box_new0(gint);
     GST_OBJECT_UNLOCK(src);
 }
@@ -925,6 +929,22 @@ static gboolean src_query(GstBaseSrc *base, GstQuery *query_)
     return GST_BASE_SRC_CLASS(gst_framebus_src_parent_class)->query(base, query_);
 }
 
+/* Downstream lost something, or somebody new is there: the writer's encoder can help. Comes from any thread.
+ */
+static gboolean src_event(GstBaseSrc *base, GstEvent *event)
+{
+    GstFramebusSrc *src = GST_FRAMEBUS_SRC(base);
+
+    if (!gst_video_event_is_force_key_unit(event))
+        return GST_BASE_SRC_CLASS(gst_framebus_src_parent_class)->event(base, event);
+    GST_DEBUG_OBJECT(src, "downstream asks for a key frame");
+    GST_OBJECT_LOCK(src);
+    if (src->reader)
+        framebus_reader_request_key_frame(src->reader);
+    GST_OBJECT_UNLOCK(src);
+    return TRUE;
+}
+
 /* ---- Properties ---------------------------------------------------------------------------- */
 
 static const GEnumValue delivery_values[] = {
@@ -1031,6 +1051,7 @@ static void gst_framebus_src_class_init(GstFramebusSrcClass *class)
     base->get_caps = GST_DEBUG_FUNCPTR(src_get_caps);
     base->negotiate = GST_DEBUG_FUNCPTR(src_negotiate);
     base->decide_allocation = GST_DEBUG_FUNCPTR(src_decide_allocation);
+    base->event = GST_DEBUG_FUNCPTR(src_event);
     base->query = GST_DEBUG_FUNCPTR(src_query);
     GST_PUSH_SRC_CLASS(class)->create = GST_DEBUG_FUNCPTR(src_create);
 }
