@@ -178,30 +178,6 @@ GST_START_TEST(who_gives_dmabufs_learns_what_it_needs)
 }
 GST_END_TEST
 
-/* Neither alone nor among others: the bus would give them to readers as if they were linear. */
-GST_START_TEST(tiled_pictures_are_not_promised)
-{
-#if GST_CHECK_VERSION(1, 24, 0)
-    GstHarness *harness = gst_harness_new_parse("framebussink bus=b");
-    GstCaps *both =
-        gst_caps_from_string("video/x-raw(memory:DMABuf), format=(string)DMA_DRM, drm-format=(string){ "
-                             "NV12:0x0100000000000002, NV12 }, width=(int)64, height=(int)32");
-    GstCaps *tiled = gst_caps_from_string("video/x-raw(memory:DMABuf), format=(string)DMA_DRM, "
-                                          "drm-format=(string)NV12:0x0100000000000002");
-    GstCaps *taken;
-
-    gst_harness_play(harness);
-    taken = gst_pad_peer_query_caps(harness->srcpad, both);
-    fail_if(gst_caps_is_empty(taken));
-    fail_if(gst_caps_can_intersect(taken, tiled));
-    gst_caps_unref(taken);
-    gst_caps_unref(tiled);
-    gst_caps_unref(both);
-    gst_harness_teardown(harness);
-#endif
-}
-GST_END_TEST
-
 static void count_call(GstElement *sink G_GNUC_UNUSED, int pid, const char *name, gint *count)
 {
     fail_unless_equals_int(pid, getpid());
@@ -456,7 +432,6 @@ static Suite *sink_suite(void)
     tcase_add_test(tests, what_has_to_travel_beside_the_memory_decides);
     tcase_add_test(tests, memory_that_is_not_the_systems_is_refused);
     tcase_add_loop_test(tests, who_gives_dmabufs_learns_what_it_needs, 0, G_N_ELEMENTS(in_dmabufs));
-    tcase_add_test(tests, tiled_pictures_are_not_promised);
     tcase_add_test(tests, readers_are_announced);
     tcase_add_loop_test(tests, waiting_for_a_reader_ends_with_one_or_when_told, 0, 2);
     tcase_add_test(tests, seeking_and_pausing_go_on);
