@@ -91,6 +91,13 @@ gboolean caps_are_other_raw(const GstCaps *caps, GstVideoInfo *info)
     return !caps_are_picture(caps, info) && caps_are_raw(caps, info);
 }
 
+gboolean info_align_rows(GstVideoInfo *info, guint row_mask, GstVideoAlignment *align)
+{
+    for (guint i = 0; i < GST_VIDEO_MAX_PLANES; i++)
+        align->stride_align[i] |= row_mask;
+    return gst_video_info_align(info, align);
+}
+
 static void color_from_info(struct framebus_color *color, const GstVideoColorimetry *from)
 {
     static const guint8 ranges[] = {

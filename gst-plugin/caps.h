@@ -23,6 +23,10 @@ gboolean caps_are_other_raw(const GstCaps *caps, GstVideoInfo *info);
 #define SEVERAL_MAX 16
 gboolean info_is_of_several(const GstVideoInfo *info);
 
+/* Lays a picture out with rows that begin at multiples of row_mask + 1 bytes, beside what `align` asks for;
+ * `align` tells the padding then. FALSE: GStreamer cannot. */
+gboolean info_align_rows(GstVideoInfo *info, guint row_mask, GstVideoAlignment *align);
+
 /* Describes a picture with the layout of `info`. `text` (the caps as text) is kept, not copied. */
 void format_from_info(struct framebus_format *format, const GstVideoInfo *info, const char *text);
 

@@ -11,6 +11,7 @@
 struct _GstFramebusPool {
     GstBufferPool parent;
     GstFramebusAllocator *allocator;
+    guint row_mask; /* of info_align_rows() */
     /* Set by pool_set_config(), beside which no thread acquires. */
     char *text;
     GstVideoInfo info;
@@ -54,18 +55,22 @@ static gboolean pool_parse_caps(GstCaps *caps, GstVideoInfo *info, char **text)
     return parsed;
 }
 
-/* Adds the padding that upstream wants around the picture. */
-static gboolean pool_align(GstStructure *config, GstVideoInfo *info, GstVideoAlignment *align,
-                           GstAllocationParams *params)
+/* Adds the padding that upstream, or the bus, wants around the picture. */
+static gboolean pool_align(const GstFramebusPool *pool, GstStructure *config, GstVideoInfo *info,
+                           GstVideoAlignment *align, GstAllocationParams *params)
 {
+    const gboolean asks = gst_buffer_pool_config_has_option(config, GST_BUFFER_POOL_OPTION_VIDEO_ALIGNMENT);
+
     gst_video_alignment_reset(align);
     if (!gst_buffer_pool_config_has_option(config, GST_BUFFER_POOL_OPTION_VIDEO_META) ||
-        !gst_buffer_pool_config_has_option(config, GST_BUFFER_POOL_OPTION_VIDEO_ALIGNMENT))
+        (!asks && !pool->row_mask))
         return TRUE;
-    gst_buffer_pool_config_get_video_alignment(config, align);
-    if (!gst_video_info_align(info, align))
+    if (asks)
+        gst_buffer_pool_config_get_video_alignment(config, align);
+    if (!info_align_rows(info, pool->row_mask, align))
         return FALSE;
-    gst_buffer_pool_config_set_video_alignment(config, align);
+    if (asks)
+        gst_buffer_pool_config_set_video_alignment(config, align);
     /* The first row has to be aligned like the others. */
     for (guint i = 0; i < GST_VIDEO_INFO_N_PLANES(info); i++)
         params->align |= align->stride_align[i];
@@ -90,7 +95,7 @@ static gboolean pool_set_config(GstBufferPool *base, GstStructure *config)
     }
     if (!gst_buffer_pool_config_get_allocator(config, NULL, &params))
         gst_allocation_params_init(&params);
-    if (!pool_align(config, &info, &align, &params)) {
+    if (!pool_align(pool, config, &info, &align, &params)) {
         GST_WARNING_OBJECT(pool, "cannot align as asked for: %" GST_PTR_FORMAT, config);
         g_free(text);
         return FALSE;
@@ -265,12 +270,13 @@ static void pool_flush_start(GstBufferPool *base)
     allocator_wake(GST_FRAMEBUS_POOL(base)->allocator);
 }
 
-GstBufferPool *pool_new(GstFramebusAllocator *allocator)
+GstBufferPool *pool_new(GstFramebusAllocator *allocator, guint row_mask)
 {
     GstFramebusPool *pool = g_object_new(GST_TYPE_FRAMEBUS_POOL, NULL);
 
     gst_object_ref_sink(pool);
     pool->allocator = gst_object_ref(allocator);
+    pool->row_mask = row_mask;
     return GST_BUFFER_POOL_CAST(pool);
 }
 

@@ -19,7 +19,7 @@ G_BEGIN_DECLS
 G_DECLARE_FINAL_TYPE(GstFramebusPool, gst_framebus_pool, GST, FRAMEBUS_POOL, GstBufferPool)
 
 /* The bus gets the pool's format when the pool is started, not before. */
-GstBufferPool *pool_new(GstFramebusAllocator *allocator);
+GstBufferPool *pool_new(GstFramebusAllocator *allocator, guint row_mask);
 
 G_END_DECLS
 

@@ -74,10 +74,15 @@ static GstMemory *publisher_slot_of(struct publisher *publisher, GstBuffer *buff
 static int publisher_set_format(struct publisher *publisher, guint64 size)
 {
     struct framebus_format format;
+    GstVideoInfo info = publisher->info;
+    GstVideoAlignment align;
     int r = 0;
 
+    gst_video_alignment_reset(&align);
+    if (publisher->is_picture && publisher->row_mask)
+        info_align_rows(&info, publisher->row_mask, &align);
     if (publisher->is_picture)
-        format_from_info(&format, &publisher->info, publisher->text);
+        format_from_info(&format, &info, publisher->text);
     else
         r = payload_format(&format, publisher->text, size);
     return r < 0 ? r : allocator_set_format(publisher->allocator, publisher->use, &format);
@@ -258,11 +263,13 @@ int publisher_publish(struct publisher *publisher, GstBuffer *buffer, const stru
     return r < 0 ? r : PUBLISHED_COPY;
 }
 
-void publisher_init(struct publisher *publisher, GstFramebusAllocator *allocator, gboolean imports)
+void publisher_init(struct publisher *publisher, GstFramebusAllocator *allocator, gboolean imports,
+                    guint row_mask)
 {
     *publisher = (struct publisher){
         .allocator = allocator,
         .use = ALLOCATOR_FOR_RENDER,
+        .row_mask = row_mask,
         .imports = imports ? imports_new(allocator) : NULL,
     };
 }

@@ -17,6 +17,7 @@ struct publisher {
     GstFramebusAllocator *allocator; /* the sink's */
     enum allocator_use use;          /* ALLOCATOR_FOR_RENDER or _PREROLL */
     struct imports *imports;         /* NULL: upstream's memory is always copied */
+    guint row_mask;                  /* of info_align_rows(), for copies */
 
     char *text;          /* the caps; NULL: none yet */
     gboolean is_picture; /* the caps are those of a picture that the bus can describe */
@@ -32,7 +33,8 @@ struct publisher {
 enum published { PUBLISHED_IN_PLACE, PUBLISHED_IMPORT, PUBLISHED_COPY, PUBLISHED_NOT };
 
 /* Begins without caps. `imports`: upstream's memory is shared where that can be. */
-void publisher_init(struct publisher *publisher, GstFramebusAllocator *allocator, gboolean imports);
+void publisher_init(struct publisher *publisher, GstFramebusAllocator *allocator, gboolean imports,
+                    guint row_mask);
 
 /* Sets the caps of the next buffers, the first of which gives the bus its format. Takes over `text`. */
 void publisher_set_caps(struct publisher *publisher, GstCaps *caps, char *text);

@@ -53,6 +53,7 @@ struct sink_settings {
     char *bus, *group;
     enum dmabuf_use dmabuf;
     bool wait_for_connection;
+    guint stride_align;
     struct framebus_writer_options options; /* group and dmabuf are above; max_slots 0: not set */
 };
 
@@ -223,12 +224,19 @@ static gboolean sink_imports(const GstFramebusSink *sink)
     return sink->settings.dmabuf != DMABUF_NONE && !sink->settings.options.lossless;
 }
 
+/* What info_align_rows() wants, with the object lock held. */
+static guint sink_row_mask(const GstFramebusSink *sink)
+{
+    return sink->settings.stride_align > 1 ? (1U << g_bit_storage(sink->settings.stride_align - 1)) - 1 : 0;
+}
+
 static gboolean sink_open_bus(GstFramebusSink *sink)
 {
     struct framebus_writer_options options;
     g_autofree char *bus = NULL, *group = NULL;
     GstFramebusAllocator *allocator;
     gboolean shares;
+    guint row_mask;
     int error;
 
     GST_OBJECT_LOCK(sink);
@@ -238,6 +246,7 @@ static gboolean sink_open_bus(GstFramebusSink *sink)
     options.max_slots = sink_max_slots(sink);
     group = g_strdup(sink->settings.group);
     shares = sink_imports(sink);
+    row_mask = sink_row_mask(sink);
     bus = g_strdup(sink->settings.bus);
     sink->zero_copy = sink->imported = sink->copied = sink->bytes = sink->posted = 0;
     sink->left_out = sink->metas_left_out = 0;
@@ -258,7 +267,7 @@ static gboolean sink_open_bus(GstFramebusSink *sink)
         gst_object_unref(allocator);
         return FALSE;
     }
-    publisher_init(&sink->publisher, allocator, shares);
+    publisher_init(&sink->publisher, allocator, shares, row_mask);
     g_mutex_lock(&sink->lock);
     sink->allocator = allocator;
     sink->unlocked = FALSE;
@@ -425,7 +434,7 @@ static gboolean sink_set_caps(GstBaseSink *base, GstCaps *caps)
 }
 
 /* Returns NULL if there is none for such caps: who asks for DMA-BUFs cannot use other memory. */
-static GstBufferPool *sink_propose_pool(GstFramebusSink *sink, GstCaps *caps, gsize size)
+static GstBufferPool *sink_propose_pool(GstFramebusSink *sink, GstCaps *caps, gsize size, guint row_mask)
 {
     GstFramebusAllocator *allocator;
     GstBufferPool *pool = NULL;
@@ -440,7 +449,7 @@ static GstBufferPool *sink_propose_pool(GstFramebusSink *sink, GstCaps *caps, gs
     allocator = sink_ref_allocator(sink);
     if (!allocator)
         return NULL;
-    pool = pool_new(allocator);
+    pool = pool_new(allocator, row_mask);
     config = gst_buffer_pool_get_config(pool);
     gst_buffer_pool_config_set_params(config, caps, size, 0, 0);
     gst_buffer_pool_config_add_option(config, GST_BUFFER_POOL_OPTION_VIDEO_META);
@@ -467,6 +476,17 @@ static gboolean sink_propose_allocator(GstFramebusSink *sink, GstCaps *plain, Gs
     return TRUE;
 }
 
+/* Tells upstream that any layout will do, and which one its own memory had best have. */
+static void sink_propose_layout(GstQuery *query, const GstVideoAlignment *align)
+{
+    GstStructure *wish = NULL;
+
+    if (align->padding_right)
+        wish = gst_structure_new("video-meta", "padding-right", G_TYPE_UINT, align->padding_right, NULL);
+    gst_query_add_allocation_meta(query, GST_VIDEO_META_API_TYPE, wish);
+    g_clear_pointer(&wish, gst_structure_free);
+}
+
 static gboolean sink_propose_allocation(GstBaseSink *base, GstQuery *query)
 {
     GstFramebusSink *sink = GST_FRAMEBUS_SINK(base);
@@ -474,8 +494,9 @@ static gboolean sink_propose_allocation(GstBaseSink *base, GstQuery *query)
     GstVideoInfo info;
     gboolean need_pool, is_picture, is_tiled, done;
     GstCaps *caps, *plain;
+    GstVideoAlignment align;
     guint64 modifier;
-    guint kept;
+    guint kept, row_mask;
 
     gst_query_parse_allocation(query, &caps, &need_pool);
     if (!caps)
@@ -493,14 +514,18 @@ static gboolean sink_propose_allocation(GstBaseSink *base, GstQuery *query)
         return done;
     }
     gst_clear_caps(&plain);
-    if (need_pool && is_picture)
-        pool = sink_propose_pool(sink, caps, GST_VIDEO_INFO_SIZE(&info));
     /* A buffer from a pool of upstream's own stays on the bus while it is in the history. */
     GST_OBJECT_LOCK(sink);
+    row_mask = sink_row_mask(sink);
     kept = sink_imports(sink) ? MIN(sink->settings.options.history + KEPT_FOR_READERS, KEPT_MOST) : 0;
     GST_OBJECT_UNLOCK(sink);
+    gst_video_alignment_reset(&align);
+    if (row_mask && is_picture)
+        info_align_rows(&info, row_mask, &align);
+    if (need_pool && is_picture)
+        pool = sink_propose_pool(sink, caps, GST_VIDEO_INFO_SIZE(&info), row_mask);
     gst_query_add_allocation_pool(query, pool, GST_VIDEO_INFO_SIZE(&info), kept, 0);
-    gst_query_add_allocation_meta(query, GST_VIDEO_META_API_TYPE, NULL);
+    sink_propose_layout(query, &align);
     gst_query_add_allocation_meta(query, GST_VIDEO_CROP_META_API_TYPE, NULL);
     gst_clear_object(&pool);
     return TRUE;
@@ -800,6 +825,12 @@ static const struct property sink_properties[] = {
      "Give DMA-BUFs, and with them the means to write to frames, to all users who may read, not only to this "
      "user and root",
      G_TYPE_BOOLEAN, GST_PARAM_MUTABLE_READY, SINK_SETTING(options.dmabuf_for_all)},
+    {"stride-align", "Stride alignment",
+     "Rows begin at multiples of so many bytes, a power of two (other numbers are rounded up), where "
+     "upstream "
+     "knows GstVideoMeta: 64 and 256 suit devices that import slots",
+     G_TYPE_UINT, GST_PARAM_MUTABLE_READY, SINK_SETTING(stride_align), .least = 1, .most = 4096,
+     .initial = 1},
     {"lossless", "Lossless", "Wait for readers that asked for lossless delivery", G_TYPE_BOOLEAN,
      GST_PARAM_MUTABLE_READY, SINK_SETTING(options.lossless)},
     {"lossless-timeout", "Lossless timeout",
@@ -811,8 +842,8 @@ static const struct property sink_properties[] = {
     {"num-readers", "Number of readers", "Readers that are attached to the bus", G_TYPE_UINT,
      .most = G_MAXUINT, .get = sink_get_num_readers},
     {"stats", "Statistics",
-     "published = zero-copy (imported: of these, in upstream's memory) + copied frames, bytes, readers, "
-     "evicted, reader-list, and those of every sink",
+     "published = zero-copy (imported: of these, in upstream's memory) + copied frames, bytes, left-out, "
+     "readers, evicted, reader-list, and those of every sink",
      G_TYPE_BOXED, .get = sink_get_stats},
     {NULL},
 };

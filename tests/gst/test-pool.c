@@ -60,7 +60,7 @@ static void setup(void)
 static GstBufferPool *configured_with(const char *text, const GstVideoAlignment *align,
                                       const GstAllocationParams *params)
 {
-    GstBufferPool *pool = pool_new(allocator);
+    GstBufferPool *pool = pool_new(allocator, 0);
     GstStructure *config = gst_buffer_pool_get_config(pool);
     GstCaps *caps = gst_caps_from_string(text);
     GstVideoInfo info;
