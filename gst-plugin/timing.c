@@ -12,6 +12,10 @@
 /* How late pictures of an encoded file may be, which has no DTS: they wait for those that they depend on. */
 #define REORDER_NS ((gint64)GST_SECOND)
 
+/* How often two clocks are compared, unless one reading of both takes no longer than that. */
+#define READINGS   4
+#define READING_NS ((gint64)(20 * GST_USECOND))
+
 /* How far apart the timestamps of a payload and its capture time may be. */
 #define APART_NS ((gint64)(24 * 60 * 60 * GST_SECOND))
 
@@ -61,6 +65,25 @@ static gboolean clock_is_monotonic(GstClock *clock)
     return type == GST_CLOCK_TYPE_MONOTONIC;
 }
 
+/* Returns how far CLOCK_MONOTONIC is ahead of another clock. Who is preempted between the readings knows only
+ * to half of the time that they took: then they are taken again. */
+static gint64 clock_distance(GstClock *clock)
+{
+    gint64 narrowest = G_MAXINT64, distance = 0;
+
+    for (guint i = 0; i < READINGS && narrowest > READING_NS; i++) {
+        const gint64 before = monotonic_now();
+        const gint64 time = (gint64)gst_clock_get_time(clock);
+        const gint64 window = monotonic_now() - before;
+
+        if (window < narrowest) {
+            narrowest = window;
+            distance = before + window / 2 - time;
+        }
+    }
+    return distance;
+}
+
 gboolean timebase_offset(struct timebase *timebase, GstElement *element, gint64 *offset)
 {
     GstClock *clock;
@@ -77,12 +100,8 @@ gboolean timebase_offset(struct timebase *timebase, GstElement *element, gint64 
         return FALSE;
     if (changed)
         timebase->is_monotonic = clock_is_monotonic(clock);
-    if (!timebase->is_monotonic) {
-        gint64 before = monotonic_now();
-        gint64 time = gst_clock_get_time(clock);
-
-        *offset += before + (monotonic_now() - before) / 2 - time;
-    }
+    if (!timebase->is_monotonic)
+        *offset += clock_distance(clock);
     return TRUE;
 }
 
