@@ -57,7 +57,7 @@ static void count_refusals(enum framebus_log_level level, const char *line, void
 {
     (void)user;
     (void)level;
-    if (strstr(line, "was refused: this writer speaks version 1 of the protocol, you speak version 2"))
+    if (strstr(line, "was refused: this writer speaks version 2 of the protocol, you speak version 3"))
         REFUSALS++;
 }
 
@@ -86,7 +86,7 @@ static void a_reader_of_another_version_is_refused_in_words_and_nobody_else_noti
     good.fds = count_fds_of(good.writer);
     for (int i = 0; i < 3; i++) {
         check_equal(status_of(spawn(become, &next_reader)), W_EXITCODE(1, 0));
-        expect_words(&next_reader, "this writer speaks version 1 of the protocol, you speak version 2");
+        expect_words(&next_reader, "this writer speaks version 2 of the protocol, you speak version 3");
         check_equal(REFUSALS, i + 1);
     }
     end_well(&good);
@@ -100,7 +100,7 @@ static void a_writer_of_another_version_refuses_in_words_and_goes_on(void)
     check_soon(!access(path_of("bus"), F_OK));
     for (int i = 0; i < 3; i++)
         check_fails(framebus_reader_open(&rd, "bus", NULL), EPROTONOSUPPORT,
-                    "this writer speaks version 2 of the protocol, you speak version 1");
+                    "this writer speaks version 3 of the protocol, you speak version 2");
     join(spawn(become, &next_reader));
     join(writer);
     expect_words(&next_reader, NULL);
@@ -115,7 +115,7 @@ static void a_reader_that_follows_waits_for_a_writer_of_its_own_version(void)
     check_equal(framebus_reader_open(&rd, "bus", &(struct framebus_reader_options){.follow = true}), 0);
     pid_t writer = spawn(become, &next_writer);
     check_fails(framebus_reader_next(rd, &f, 20 * S), ECONNREFUSED,
-                "speaks version 2 of the protocol, you speak version 1");
+                "speaks version 3 of the protocol, you speak version 2");
     kill_now(writer);
     expect_words(&next_writer, NULL);
     writer = start_writer(&calm);

@@ -114,7 +114,7 @@ static void each_wrong_field_is_named(void **state)
     (void)state;
     const struct layout_header good = planned(460800, 8, 4, 4096);
     assert_fails(WITH(magic, good.magic + 1), EBADMSG, "not a framebus pool");
-    assert_fails(WITH(abi, LAYOUT_ABI + 1), EPROTONOSUPPORT, "version 2");
+    assert_fails(WITH(abi, LAYOUT_ABI + 1), EPROTONOSUPPORT, "version 3");
     assert_fails(WITH(cookie, COOKIE + 1), EBADMSG, "another pool");
     assert_fails(WITH(region_size, good.region_size + 4096), EBADMSG, "region has");
     assert_fails(pool_header_check(&good, good.region_size - 4096, COOKIE), EBADMSG,
