@@ -12,6 +12,20 @@
 /* Attempts to publish while upstream starts pools, each of which gives the bus another format. */
 #define TRIES 8
 
+/* Returns the flags that all frames have because the caps say so. */
+static guint32 publisher_flags(const struct publisher *publisher)
+{
+    const GstVideoInfo *info = &publisher->info;
+
+    if ((!publisher->is_picture && !publisher->is_raw) || !GST_VIDEO_INFO_IS_INTERLACED(info) ||
+        GST_VIDEO_INFO_INTERLACE_MODE(info) == GST_VIDEO_INTERLACE_MODE_MIXED)
+        return 0;
+    if (GST_VIDEO_INFO_INTERLACE_MODE(info) == GST_VIDEO_INTERLACE_MODE_INTERLEAVED &&
+        GST_VIDEO_INFO_FIELD_ORDER(info) == GST_VIDEO_FIELD_ORDER_TOP_FIELD_FIRST)
+        return FRAMEBUS_FRAME_INTERLACED | FRAMEBUS_FRAME_TFF;
+    return FRAMEBUS_FRAME_INTERLACED;
+}
+
 static void publisher_describe(struct publisher *publisher, struct framebus_frame *frame, GstBuffer *buffer,
                                const struct departure_times *times)
 {
@@ -21,6 +35,7 @@ static void publisher_describe(struct publisher *publisher, struct framebus_fram
     if (times->has_dts)
         framebus_frame_add_meta(frame, TAG_DTS, &times->dts_after_ns, sizeof(times->dts_after_ns));
     publisher->metas_left_out = meta_to_frame(frame, buffer, &publisher->why_left_out);
+    frame->flags |= publisher_flags(publisher);
     frame->capture_ns = times->capture_ns;
     if (times->rate != 1.0 && times->rate > 0)
         frame->duration_ns = (gint64)((gdouble)frame->duration_ns / times->rate);

@@ -89,6 +89,7 @@ struct _GstFramebusSrc {
     gboolean has_dmabufs;           /* each frame of this format so far was in a DMA-BUF */
     gboolean gives_dmabufs;         /* caps with DMA-BUFs were negotiated */
     guint32 serial;                 /* the format_serial of `format`; 0: there is none yet */
+    gboolean is_mixed; /* a frame of this format was interlaced, of which the bus has no caps text */
     struct buffer_format format;
     guint64 last_sequence;
     gboolean has_sequence;
@@ -459,6 +460,13 @@ static struct framebus_rect src_cut_of(const GstFramebusSrc *src, const struct f
     return cut;
 }
 
+/* Returns TRUE for an interlaced picture of a writer that describes it by its flags alone. */
+static gboolean src_is_mixed(const struct framebus_frame *frame)
+{
+    return frame->format->fourcc && (frame->flags & FRAMEBUS_FRAME_INTERLACED) &&
+           !(frame->format->caps && frame->format->caps[0]);
+}
+
 static GstFlowReturn src_set_format(GstFramebusSrc *src, const struct framebus_frame *frame,
                                     gboolean in_dmabuf)
 {
@@ -473,6 +481,9 @@ static GstFlowReturn src_set_format(GstFramebusSrc *src, const struct framebus_f
         GST_ELEMENT_ERROR(src, STREAM, FORMAT, ("Bus %s: %s.", src->name, why), (NULL));
         return GST_FLOW_NOT_NEGOTIATED;
     }
+    src->is_mixed = src_is_mixed(frame) || (src->is_mixed && src->serial == frame->format_serial);
+    if (src->is_mixed)
+        gst_caps_set_simple(caps, "interlace-mode", G_TYPE_STRING, "mixed", NULL);
     if (cut.width) {
         caps = gst_caps_make_writable(caps);
         gst_caps_set_simple(caps, "width", G_TYPE_INT, (int)cut.width, "height", G_TYPE_INT, (int)cut.height,
@@ -518,6 +529,8 @@ static GstFlowReturn src_follow_format(GstFramebusSrc *src, const struct framebu
         return GST_FLOW_ERROR;
     }
     if (!src->caps || src->serial != frame->format_serial)
+        flow = src_set_format(src, frame, in_dmabuf);
+    if (flow == GST_FLOW_OK && !src->is_mixed && src_is_mixed(frame))
         flow = src_set_format(src, frame, in_dmabuf);
     cut = src_cut_of(src, frame); /* downstream may just have said whether it crops */
     if (flow == GST_FLOW_OK && memcmp(&cut, &src->format.cut, sizeof(cut)) != 0)

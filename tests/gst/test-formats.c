@@ -291,6 +291,90 @@ GST_START_TEST(fields_arrive_one_by_one)
 }
 GST_END_TEST
 
+/* ---- Fields --------------------------------------------------------------------------------- */
+
+/* What a program in C is told of a buffer without a flag, of a stream with these caps. */
+GST_START_TEST(caps_tell_programs_of_fields)
+{
+    static const struct {
+        const char *caps;
+        guint32 flags;
+    } cases[] = {
+        {"interlace-mode=progressive", 0},
+        {"interlace-mode=mixed", 0},
+        {"interlace-mode=interleaved", FRAMEBUS_FRAME_INTERLACED},
+        {"interlace-mode=interleaved, field-order=top-field-first",
+         FRAMEBUS_FRAME_INTERLACED | FRAMEBUS_FRAME_TFF},
+        {"interlace-mode=interleaved, field-order=bottom-field-first", FRAMEBUS_FRAME_INTERLACED},
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *caps = g_strdup_printf(
+            "video/x-raw, format=I420, width=64, height=32, framerate=25/1, %s", cases[i].caps);
+        struct framebus_reader *reader;
+        struct framebus_frame *frame;
+
+        start(caps);
+        gst_buffer_unref(send(gst_buffer_new_allocate(NULL, WIDTH * HEIGHT * 3 / 2, NULL)));
+        reader = reader_new(NULL);
+        fail_unless_equals_int(framebus_reader_next(reader, &frame, 5 * GST_SECOND), 0);
+        fail_unless_equals_int(frame->flags & (FRAMEBUS_FRAME_INTERLACED | FRAMEBUS_FRAME_TFF),
+                               cases[i].flags);
+        framebus_reader_release(reader, frame);
+        framebus_reader_close(reader);
+        stop();
+    }
+}
+GST_END_TEST
+
+/* Publishes a frame of a program in C, which has no caps, and returns the mode that the source tells of it.
+ */
+static const char *mode_of(struct framebus_writer *writer, guint32 flags)
+{
+    GstBuffer *buffer = NULL;
+    struct framebus_frame *frame;
+    const char *mode;
+    GstCaps *caps;
+
+    fail_unless_equals_int(framebus_writer_begin(writer, &frame), 0);
+    frame->flags = flags;
+    fail_unless_equals_int(framebus_writer_publish(writer, frame), 0);
+    framebus_writer_release(writer, frame);
+    for (guint i = 0; i < 1000 && !buffer; i++) {
+        framebus_writer_dispatch(writer);
+        buffer = gst_harness_try_pull(source);
+        if (!buffer)
+            g_usleep(10000);
+    }
+    fail_unless(buffer != NULL);
+    caps = gst_pad_get_current_caps(source->sinkpad);
+    mode = g_intern_string(gst_structure_get_string(gst_caps_get_structure(caps, 0), "interlace-mode"));
+    gst_caps_unref(caps);
+    gst_buffer_unref(buffer);
+    return mode;
+}
+
+GST_START_TEST(fields_of_a_plain_program_are_known_from_flags)
+{
+    struct framebus_writer *writer;
+    struct framebus_format format;
+
+    directory_setup();
+    fail_unless_equals_int(
+        framebus_format_init(&format, framebus_format_by_name("NV12")->fourcc, WIDTH, HEIGHT), 0);
+    fail_unless_equals_int(framebus_writer_open(&writer, "b", &format, NULL), 0);
+    source = gst_harness_new_parse("framebussrc bus=b");
+    gst_harness_use_systemclock(source);
+    gst_harness_play(source);
+    fail_unless_equals_string(mode_of(writer, 0), "progressive");
+    fail_unless_equals_string(mode_of(writer, FRAMEBUS_FRAME_INTERLACED | FRAMEBUS_FRAME_TFF), "mixed");
+    fail_unless_equals_string(mode_of(writer, 0), "mixed"); /* caps need not change again and again */
+    gst_harness_teardown(source);
+    framebus_writer_close(writer);
+    directory_teardown();
+}
+GST_END_TEST
+
 static Suite *formats_suite(void)
 {
     Suite *suite = suite_create("formats");
@@ -303,6 +387,8 @@ static Suite *formats_suite(void)
     tcase_add_test(tcase, a_buffer_without_memory_ends_no_stream);
     tcase_add_test(tcase, each_of_several_views_arrives);
     tcase_add_test(tcase, fields_arrive_one_by_one);
+    tcase_add_test(tcase, caps_tell_programs_of_fields);
+    tcase_add_test(tcase, fields_of_a_plain_program_are_known_from_flags);
     suite_add_tcase(suite, tcase);
     return suite;
 }

@@ -25,7 +25,6 @@ COPIED = {
     'rawvideoparse': f'{SOURCE} ! identity drop-allocation=true ! rawvideoparse format=i420 width=320 height=240',
     'x264enc': f'{SOURCE} ! x264enc tune=zerolatency',
     'jpegenc': f'{SOURCE} ! jpegenc',
-    'audiotestsrc': 'audiotestsrc num-buffers=30',
 }
 
 
