@@ -60,8 +60,11 @@ static void view_describe_silence(const struct view *view, char *text, size_t ro
 
 char *show_command(const struct view *view, char *text, size_t room)
 {
+    const struct plan *plan = &view->texture.plan;
+    const char *before = plan->opaque ? "decodebin ! " : plan->modifier ? "vapostproc ! " : "";
+
     snprintf(text, room, "gst-launch-1.0 framebussrc bus=%s ! %svideoconvert ! autovideosink",
-             view->source.name, view->texture.plan.opaque ? "decodebin ! " : "");
+             view->source.name, before);
     return text;
 }
 

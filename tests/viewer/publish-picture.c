@@ -119,6 +119,7 @@ static struct {
     const struct framebus_format_info *info;
     const struct matrix *matrix;
     uint32_t orientation;
+    uint64_t modifier;
     int range; /* 0 unknown, 1 limited, 2 full */
     unsigned width, height, aspect_num, aspect_den, pad, frames;
     double rate;
@@ -254,6 +255,7 @@ static int describe(struct framebus_format *format, size_t payload)
     format->rate_num = (uint32_t)arguments.rate;
     format->rate_den = arguments.rate >= 1 ? 1 : 0;
     format->orientation = arguments.orientation;
+    format->modifier = arguments.modifier;
     format->aspect_num = arguments.aspect_num;
     format->aspect_den = arguments.aspect_den;
     format->color.matrix = (uint8_t)arguments.matrix->h273;
@@ -313,12 +315,12 @@ static int list(void)
 static bool parse(int argc, char **argv)
 {
     static const struct option options[] = {
-        {"format", 1, NULL, 'f'}, {"size", 1, NULL, 's'},  {"rate", 1, NULL, 'r'},
-        {"matrix", 1, NULL, 'm'}, {"range", 1, NULL, 'R'}, {"crop", 1, NULL, 'c'},
-        {"aspect", 1, NULL, 'a'}, {"pad", 1, NULL, 'p'},   {"frames", 1, NULL, 'n'},
-        {"end", 0, NULL, 'e'},    {"caps", 1, NULL, 'C'},  {"file", 1, NULL, 'F'},
-        {"flat", 1, NULL, 'l'},   {"list", 0, NULL, 'L'},  {"orientation", 1, NULL, 'o'},
-        {NULL, 0, NULL, 0},
+        {"format", 1, NULL, 'f'},   {"size", 1, NULL, 's'},  {"rate", 1, NULL, 'r'},
+        {"matrix", 1, NULL, 'm'},   {"range", 1, NULL, 'R'}, {"crop", 1, NULL, 'c'},
+        {"aspect", 1, NULL, 'a'},   {"pad", 1, NULL, 'p'},   {"frames", 1, NULL, 'n'},
+        {"end", 0, NULL, 'e'},      {"caps", 1, NULL, 'C'},  {"file", 1, NULL, 'F'},
+        {"flat", 1, NULL, 'l'},     {"list", 0, NULL, 'L'},  {"orientation", 1, NULL, 'o'},
+        {"modifier", 1, NULL, 'M'}, {NULL, 0, NULL, 0},
     };
     const char *format = "BGRx";
     struct framebus_rect *crop = &arguments.crop;
@@ -353,6 +355,9 @@ static bool parse(int argc, char **argv)
             break;
         case 'o':
             arguments.orientation = (uint32_t)atoi(optarg);
+            break;
+        case 'M':
+            arguments.modifier = strtoull(optarg, NULL, 0);
             break;
         case 'p':
             arguments.pad = (unsigned)atoi(optarg);
