@@ -52,6 +52,9 @@
  * time. Many programs do not ask again. */
 #define LATENCY_AT_FIRST (34 * GST_MSECOND)
 
+/* What the spare latency may differ by until the pipeline is told: durations of frames are rounded. */
+#define SPARE_NS ((gint64)GST_MSECOND)
+
 /* There is nothing for downstream yet. */
 #define AGAIN GST_FLOW_CUSTOM_SUCCESS
 
@@ -499,6 +502,7 @@ static GstFlowReturn src_set_format(GstFramebusSrc *src, const struct framebus_f
     src->has_dmabufs = in_dmabuf;
 
     GST_OBJECT_LOCK(src);
+    src->spare_latency = GST_CLOCK_TIME_NONE;
     changed = !src->caps || !gst_caps_is_equal(src->caps, caps);
     if (changed)
         gst_caps_replace(&src->caps, caps);
@@ -544,19 +548,25 @@ static GstFlowReturn src_follow_format(GstFramebusSrc *src, const struct framebu
 
 /* ---- Frames to buffers --------------------------------------------------------------------- */
 
-/* Returns how long downstream may wait for more than a frame before frames are missed. */
-static GstClockTime src_spare_latency(GstFramebusSrc *src, GstClockTime duration)
+/* Learns how long downstream may wait for more than a frame before frames are missed: the least that was so
+ * in this format. Returns TRUE if that is another time than was told. With the object lock held. */
+static gboolean src_learn_spare_latency(GstFramebusSrc *src, GstClockTime duration)
 {
+    GstClockTime spare;
+
     if (src->stats.delivery == FRAMEBUS_DELIVERY_LOSSLESS || !src->stats.history ||
         !GST_CLOCK_TIME_IS_VALID(duration))
-        return GST_CLOCK_TIME_NONE;
-    return src->stats.delivery == FRAMEBUS_DELIVERY_LATEST ? 0 : (src->stats.history - 1) * duration;
+        return FALSE;
+    spare = src->stats.delivery == FRAMEBUS_DELIVERY_LATEST ? 0 : (src->stats.history - 1) * duration;
+    if (GST_CLOCK_TIME_IS_VALID(src->spare_latency) && GST_CLOCK_DIFF(spare, src->spare_latency) <= SPARE_NS)
+        return FALSE;
+    src->spare_latency = spare;
+    return TRUE;
 }
 
 static void src_stamp(GstFramebusSrc *src, const struct framebus_frame *frame, GstBuffer *buffer)
 {
     const GstClockTime duration = arrival_duration(frame, &src->format.info);
-    const GstClockTime spare = src_spare_latency(src, duration);
     gboolean changed;
 
     GST_BUFFER_DURATION(buffer) = duration;
@@ -566,8 +576,7 @@ static void src_stamp(GstFramebusSrc *src, const struct framebus_frame *frame, G
     GST_OBJECT_LOCK(src);
     if (changed)
         src->latency = src->arrival.latency;
-    changed |= src->spare_latency != spare;
-    src->spare_latency = spare;
+    changed |= src_learn_spare_latency(src, duration);
     GST_OBJECT_UNLOCK(src);
     if (changed)
         gst_element_post_message(GST_ELEMENT(src), gst_message_new_latency(GST_OBJECT(src)));
