@@ -25,8 +25,9 @@
 /* The latency is a multiple of this, so that jitter does not change it again and again. */
 #define STEP_NS (2 * GST_MSECOND)
 
-/* What a frame's duration adds to the latency at most: a slide show is not to be waited for. */
-#define FRAME_NS (100 * GST_MSECOND)
+/* What the way from there to the pipeline's sinks adds to the latency, which is no more than a wake-up: sinks
+ * tell of the time that they take themselves. */
+#define HANDOVER_NS GST_MSECOND
 
 /* How many of the last frames may be later than the latency says. A machine that was busy for a moment is not
  * a reason to wait longer ever after: a pipeline that does needs room for more frames than the bus keeps. */
@@ -245,16 +246,14 @@ static GstClockTime arrival_usual_age(const struct arrival *arrival)
  * it waits for itself. `before`: how long before its capture time the frame is to be shown. Returns TRUE if
  * the latency has changed. */
 static gboolean arrival_learn_latency(struct arrival *arrival, const struct framebus_frame *frame,
-                                      gint64 before, GstClockTime duration)
+                                      gint64 before)
 {
     GstClockTime age, usual = 0;
 
     if (frame->publish_ns < frame->capture_ns || before > OLD_NS ||
         frame->publish_ns - frame->capture_ns > OLD_NS - before)
         return FALSE;
-    age = frame->publish_ns - frame->capture_ns + before;
-    if (GST_CLOCK_TIME_IS_VALID(duration))
-        age += MIN(duration, FRAME_NS);
+    age = frame->publish_ns - frame->capture_ns + before + HANDOVER_NS;
     age = (age + STEP_NS - 1) / STEP_NS * STEP_NS;
     arrival->age[arrival->frames++ % ARRIVAL_WINDOW] = age;
 
@@ -321,7 +320,7 @@ gboolean arrival_stamp(struct arrival *arrival, GstElement *element, const struc
     } else {
         before = arrival_stamp_payload(frame, running, buffer);
     }
-    return possible && arrival_learn_latency(arrival, frame, before, arrival_duration(frame, info));
+    return possible && arrival_learn_latency(arrival, frame, before);
 }
 
 gboolean arrival_stamp_now(struct arrival *arrival, GstElement *element, GstBuffer *buffer)

@@ -64,7 +64,7 @@ struct departure_times departure_times(struct departure *departure, GstBaseSink 
 struct arrival {
     struct timebase timebase;
     GstClockTime last;    /* the last buffer's running time, or GST_CLOCK_TIME_NONE */
-    GstClockTime latency; /* the time from a frame's capture to its publication, plus one frame's duration */
+    GstClockTime latency; /* the time from a frame's capture to the pipeline */
 
     GstClockTime age[ARRIVAL_WINDOW]; /* that time of each of the last frames */
     guint frames;                     /* number of frames so far */

