@@ -253,7 +253,7 @@ if [ $level != quick ]; then
     part 'thread sanitizer'
     # With much address randomisation the thread sanitizer cannot place its shadow memory.
     setarch -R true 2>/dev/null && wrapper=(setarch -R)
-    sanitizer thread thread unit process
+    sanitizer thread thread unit process gst
     wrapper=()
 
     part 'clang: build'
