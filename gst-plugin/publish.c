@@ -61,6 +61,21 @@ static gboolean publisher_has_layout(const struct publisher *publisher, const st
            format_has_layout(format, meta->n_planes, meta->offset, meta->stride);
 }
 
+/* Returns TRUE if the bytes of a payload are what readers take them for: those of raw video are in
+ * GStreamer's default layout. */
+static gboolean publisher_is_usual(const struct publisher *publisher, const GstVideoMeta *meta)
+{
+    const GstVideoInfo *info = &publisher->info;
+
+    if (!publisher->is_raw || !meta)
+        return TRUE;
+    return !info_is_of_several(info) && meta->format == GST_VIDEO_INFO_FORMAT(info) &&
+           meta->width == (guint)GST_VIDEO_INFO_WIDTH(info) &&
+           meta->height == (guint)GST_VIDEO_INFO_HEIGHT(info) &&
+           memcmp(meta->offset, info->offset, meta->n_planes * sizeof(gsize)) == 0 &&
+           memcmp(meta->stride, info->stride, meta->n_planes * sizeof(gint)) == 0;
+}
+
 /* Returns the buffer's memory if it is a slot of this bus that is laid out as the buffer says, else NULL. */
 static GstMemory *publisher_slot_of(struct publisher *publisher, GstBuffer *buffer)
 {
@@ -80,7 +95,7 @@ static GstMemory *publisher_slot_of(struct publisher *publisher, GstBuffer *buff
         is_same = memory->size >= GST_VIDEO_INFO_SIZE(&publisher->info) &&
                   publisher_has_layout(publisher, frame->format, meta);
     } else {
-        is_same = !publisher->is_raw || !meta;
+        is_same = publisher_is_usual(publisher, meta);
         frame->size = memory->size;
     }
     return is_same ? memory : NULL;
@@ -245,7 +260,7 @@ static int publisher_import(struct publisher *publisher, GstBuffer *buffer,
 
     if (!publisher->imports || gst_buffer_n_memory(buffer) == 0 ||
         allocator_has(publisher->allocator, gst_buffer_peek_memory(buffer, 0)) ||
-        (publisher->is_raw && gst_buffer_get_video_meta(buffer)))
+        (!publisher->is_picture && !publisher_is_usual(publisher, gst_buffer_get_video_meta(buffer))))
         return r;
     frame = imports_begin(publisher->imports, buffer, &picture, &r);
     if (!frame)

@@ -5,6 +5,7 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -57,6 +58,32 @@ int socket_open(const char *path, int64_t deadline)
         return fd;
     if (fd >= 0)
         close(fd);
+    return r;
+}
+
+/* Returns the value of an option, or -1. */
+static int socket_option(int socket, int option)
+{
+    int value;
+    socklen_t size = sizeof value;
+    return getsockopt(socket, SOL_SOCKET, option, &value, &size) ? -1 : value;
+}
+
+int socket_duplicate(int socket)
+{
+    struct sockaddr_un peer;
+    socklen_t size = sizeof peer;
+    int fd = fcntl(socket, F_DUPFD_CLOEXEC, 3);
+    int r = fd < 0 ? -errno : 0;
+    if (r)
+        return fail(r, "fd %d cannot be duplicated: %s", socket, strerror(-r));
+    if (socket_option(fd, SO_DOMAIN) != AF_UNIX || socket_option(fd, SO_TYPE) != SOCK_SEQPACKET)
+        r = fail(-EINVAL, "fd %d is not a Unix socket of the kind SOCK_SEQPACKET", socket);
+    else if (getpeername(fd, (struct sockaddr *)&peer, &size))
+        r = fail(-EINVAL, "fd %d is a socket that is not connected: %s", socket, strerror(errno));
+    if (!r)
+        return fd;
+    close(fd);
     return r;
 }
 

@@ -25,6 +25,10 @@ int socket_connect(int socket, const char *path, int64_t deadline);
 /* Both at once, whatever signals come. Returns the fd. */
 int socket_open(const char *path, int64_t deadline);
 
+/* Duplicates a socket that a caller has connected. -EINVAL, with a sentence: it is not one that can lead to a
+ * bus. -EBADF and -EMFILE, too. */
+int socket_duplicate(int socket);
+
 int socket_get_peer(int socket, struct socket_peer *peer);
 
 /* Sends one message. -EAGAIN: the peer does not read; -EPIPE, -ECONNRESET: it is gone. */

@@ -692,7 +692,12 @@ struct framebus_reader_options {
                                           wait for a wake-up. Nothing is taken where it does not pay: the
                                           stream is irregular, the budget small for its jitter, or the
                                           processors busy. Only next with a timeout anticipates [0: none] */
-    uint64_t reserved[8];            /**< zero */
+    int fd;                          /**< a Unix socket (SOCK_SEQPACKET) that is connected to a bus, in place
+                                          of its name, for a process that cannot reach it [0: none]. See
+                                          framebus_reader_open() */
+    bool tell_gone;                  /**< with `follow`: when the writer goes, next returns -EPIPE (or
+                                          -ECONNABORTED) once, and the next call waits for the next writer */
+    uint64_t reserved[7];            /**< zero */
 };
 
 /**
@@ -708,11 +713,18 @@ struct framebus_reader;
  * appear, and then until it answers, at most 5 s. With `follow` and wait_ns 0 it returns at once, and
  * next does the waiting. *reader is NULL on failure.
  *
+ * With options.fd the name is NULL or "". Nothing has been said on that socket yet, and it was connected
+ * just now: what is silent for 2 s makes way for others. It is duplicated, and is good for one writer,
+ * without `follow`. To the writer the reader is whoever called connect(): that process's user is who may
+ * read. When the reader ends it shuts the socket down. Should its process die instead, the writer notices
+ * when every copy of the socket is closed: close your own.
+ *
  * -ENOENT: there is no writer. -EACCES: this user may not read (the sentence tells who may). -EBUSY: the
  * bus has no slots left for this quota. -EAGAIN: more attach than the writer could serve in 5 s.
  * -EPROTONOSUPPORT: the writer speaks another version of the protocol. -EOPNOTSUPP: lossless asked of a
  * writer that is not. -ETIMEDOUT: the writer does not answer. -EPROTO, -EBADMSG: whatever answers is not
- * a framebus writer. -EINVAL: a wrong name or option. -ENOTSUP: an option that this library does not have.
+ * a framebus writer. -EINVAL: a wrong name or option, or an fd that is no such socket. -EPIPE: the writer
+ * that fd leads to is gone, or did not wait. -ENOTSUP: an option that this library does not have.
  * -ECANCELED: cancel_fd is readable. -EINTR: a signal came (only with wait_ns): open again.
  */
 FRAMEBUS_API int framebus_reader_open(struct framebus_reader **reader, const char *name,
@@ -730,8 +742,9 @@ FRAMEBUS_API int framebus_reader_open(struct framebus_reader **reader, const cha
  *
  * Only close makes sense after these: -EPIPE: the writer is gone, and each frame that it left was
  * delivered. -ECONNABORTED: the writer evicted this reader. (With `follow` both become waits for the next
- * writer.) -EPROTO, -EBADMSG: the writer broke the protocol. -ENOMEM, -EMFILE and others: its pool could
- * not be mapped. -ENOTSUP: a frame is in memory that cannot be mapped.
+ * writer, with `tell_gone` after they were returned once.) -EPROTO, -EBADMSG: the writer broke the protocol.
+ * -ENOMEM, -EMFILE and others: its pool could not be mapped. -ENOTSUP: a frame is in memory that cannot be
+ * mapped.
  */
 FRAMEBUS_API int framebus_reader_next(struct framebus_reader *reader, struct framebus_frame **frame,
                                       int64_t timeout_ns);

@@ -568,6 +568,8 @@ struct reader_options {
     bool dmabuf = false;        /**< ask for DMA-BUFs */
     std::uint32_t max_rate = 0; /**< most frames in 1000 seconds that are wanted [all] */
     std::uint32_t anticipate = 0; /**< percent of a processor that waiting for a frame may take [none] */
+    int fd = 0;                   /**< a socket that is connected to the bus; its name is then "" [none] */
+    bool tell_gone = false;       /**< with follow: writer_gone is thrown once for each writer that goes */
 };
 
 /**
@@ -589,8 +591,8 @@ class reader
     struct sentinel {
     };
 
-    /** Attaches to a bus, by name or path. Blocks for options.wait until there is a writer, and then until it
-     * answers, at most 5 s. Errors: those of framebus_reader_open(). */
+    /** Attaches to a bus, by name or path, or by options.fd. Blocks for options.wait until there is a writer,
+     * and then until it answers, at most 5 s. Errors: those of framebus_reader_open(). */
     explicit reader(const std::string &bus, const reader_options &options = {}) : follow_(options.follow)
     {
         framebus_reader *opened = nullptr;
@@ -604,6 +606,8 @@ class reader
         c.dmabuf = options.dmabuf;
         c.max_rate = options.max_rate;
         c.anticipate = options.anticipate;
+        c.fd = options.fd;
+        c.tell_gone = options.tell_gone;
         detail::check(detail::wait(options.wait, [&](std::int64_t left) {
             c.wait_ns = left;
             return framebus_reader_open(&opened, bus.c_str(), &c);

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define ANSWER_TIME       (5 * NS_PER_S)
@@ -46,7 +47,9 @@ static void link_unref(struct link *link)
     fork_leave(&link->fork);
     if (link->bell >= 0)
         close(link->bell);
-    socket_close(link->socket); /* with what the writer still sent */
+    if (link->is_given)
+        shutdown(link->socket, SHUT_RDWR); /* else a copy of it would keep the reader alive */
+    socket_close(link->socket);            /* with what the writer still sent */
     free(link);
 }
 
@@ -144,15 +147,15 @@ static int attach_greet(struct framebus_reader *rd, int64_t deadline)
     struct link *link = calloc(1, sizeof *link);
     if (!link)
         return fail(-ENOMEM, "no memory for a connection");
-    *link = (struct link){.refs = 1, .bell = -1};
-    link->socket = socket_create();
+    *link = (struct link){.refs = 1, .bell = -1, .is_given = rd->given};
+    link->socket = rd->given ? socket_duplicate(rd->given) : socket_create();
     if (link->socket < 0) {
         int error = link->socket;
         free(link);
         return error;
     }
     fork_enter(&link->fork, NULL, link_forget); /* before connecting, which may take a while */
-    int r = bus_path_connect(&rd->path, link->socket, deadline);
+    int r = rd->given ? 0 : bus_path_connect(&rd->path, link->socket, deadline);
     if (r) {
         link_unref(link);
         return r;
@@ -544,6 +547,12 @@ static int attach_no_answer(const struct framebus_reader *rd)
     return fail(-ETIMEDOUT, "the writer of bus \"%s\" does not answer (is it stopped?)", rd->path.name);
 }
 
+static int attach_crowded(const struct framebus_reader *rd)
+{
+    return fail(-EAGAIN, "bus \"%s\" is crowded: its writer has no time for another reader now",
+                rd->path.name);
+}
+
 /* True if nobody listens at the bus's socket. */
 static bool attach_is_absent(int error)
 {
@@ -643,8 +652,30 @@ int attach_wait(struct framebus_reader *rd, int64_t deadline)
     }
 }
 
+/* Greets the writer at the other end of the socket that the caller gave. */
+static int attach_given(struct framebus_reader *rd)
+{
+    int r = attach_greet(rd, NEVER);
+    while (!r && rd->state == READER_GREETING) {
+        r = attach_wait_for_answer(rd, rd->answer_deadline);
+        if (r == -EINTR && rd->state == READER_GREETING)
+            r = 0;
+    }
+    if (r == -ETIMEDOUT)
+        return attach_no_answer(rd);
+    if (r == -EPIPE && rd->crowded)
+        return attach_crowded(rd);
+    return r == -EPIPE || r == -EINTR ? fail(-EPIPE,
+                                             "the writer at the other end of %s is gone, or did not wait any "
+                                             "longer for a word: connect another one",
+                                             rd->path.name)
+                                      : r;
+}
+
 int attach_first(struct framebus_reader *rd, int64_t wait)
 {
+    if (rd->given)
+        return attach_given(rd);
     int64_t deadline = deadline_in(wait);
     int64_t patience = deadline_in(ANSWER_TIME);
     while (rd->state != READER_ATTACHED) {
@@ -664,8 +695,7 @@ int attach_first(struct framebus_reader *rd, int64_t wait)
         if (r && r != -EPIPE)
             return r;
         if (r && rd->crowded && deadline_passed(patience))
-            return fail(-EAGAIN, "bus \"%s\" is crowded: its writer has no time for another reader now",
-                        rd->path.name);
+            return attach_crowded(rd);
         if (r && deadline_passed(patience) && deadline_passed(deadline))
             return fail(-ENOENT, "bus \"%s\" has no writer (the process that listens at %s hangs up)",
                         rd->path.name, rd->path.socket);

@@ -12,6 +12,7 @@
 #include "shared/semaphore.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -231,7 +232,7 @@ static int reader_move_on(struct framebus_reader *rd)
     return state == LAYOUT_ENDED ? fail(-ENODATA, "the stream on bus \"%s\" has ended", rd->path.name) : 0;
 }
 
-/* Leaves a writer for the reason given. 0: another one may come. */
+/* Leaves a writer for the reason given. 0: another one may come, and the caller need not know. */
 static int reader_lose_writer(struct framebus_reader *rd, int error)
 {
     enum reader_state state = rd->state;
@@ -239,6 +240,11 @@ static int reader_lose_writer(struct framebus_reader *rd, int error)
     bool starved = error == -EMFILE; /* there may be fds at the next call */
     if (rd->follow && (gone || starved || state != READER_ATTACHED)) {
         attach_detach(rd);
+        if (gone && rd->tells_gone && state == READER_ATTACHED) {
+            if (readiness_in_use(&rd->readiness))
+                readiness_ring(&rd->readiness); /* the next call watches for the next writer */
+            return error;
+        }
         return gone ? 0 : state == READER_GREETING && !starved ? -ECONNREFUSED : error;
     }
     rd->final_error = error;
@@ -482,6 +488,10 @@ static int reader_parse_options(struct framebus_reader *rd, const struct framebu
     if (o->spin_ns < 0 || o->spin_ns > SPIN_MAX)
         return fail(-EINVAL, "spinning for %lld ns: use 0 to %lld", (long long)o->spin_ns,
                     (long long)SPIN_MAX);
+    if (o->fd < 0)
+        return fail(-EINVAL, "fd %d: use 0 for none", o->fd);
+    if (o->fd && o->follow)
+        return fail(-EINVAL, "fd %d leads to one writer: to follow others takes the name of a bus", o->fd);
     rd->spin = o->spin_ns;
     if (o->anticipate > 100)
         return fail(-EINVAL, "anticipate %u: use 0 to 100, in percent of one processor", o->anticipate);
@@ -493,9 +503,22 @@ static int reader_parse_options(struct framebus_reader *rd, const struct framebu
     anticipate_init(&rd->anticipate, o->anticipate);
     rd->spare = o->anticipate ? processors_to_spare() : 0;
     rd->follow = o->follow;
+    rd->tells_gone = o->tell_gone;
+    rd->given = o->fd;
     rd->dmabuf = o->dmabuf;
     rd->cancel_fd = o->cancel_fd ? o->cancel_fd : -1;
     label_fill(rd->label, o->label);
+    return 0;
+}
+
+/* Finds where the bus is: by its name, or at the other end of the caller's socket. */
+static int reader_find(struct framebus_reader *rd, const char *name)
+{
+    if (!rd->given)
+        return bus_path_find(&rd->path, name);
+    if (name && *name)
+        return fail(-EINVAL, "bus \"%s\" and fd %d: give one of the two", name, rd->given);
+    snprintf(rd->path.name, sizeof rd->path.name, "fd %d", rd->given);
     return 0;
 }
 
@@ -516,7 +539,7 @@ int framebus_reader_open(struct framebus_reader **reader, const char *name,
     if (!r)
         r = reader_parse_options(rd, options ? options : &defaults);
     if (!r)
-        r = bus_path_find(&rd->path, name);
+        r = reader_find(rd, name);
     if (!r)
         r = attach_first(rd, options ? options->wait_ns : 0);
     if (r) {

@@ -37,7 +37,8 @@ struct link {
     struct fork_node fork; /* of its own: frames may keep the link open when the reader has left it */
     refcount refs;
     int socket;
-    int bell; /* epoll fd from the writer, with the socket and the cancel fd added */
+    bool is_given; /* by the caller, who may have more copies of it */
+    int bell;      /* epoll fd from the writer, with the socket and the cancel fd added */
 };
 
 /* A pool that the reader stands in, or still holds frames of. */
@@ -77,13 +78,15 @@ struct framebus_reader {
     enum framebus_delivery wanted;
     uint32_t wanted_quota;
     bool follow;
-    bool dmabuf; /* it asks for DMA-BUFs */
+    bool tells_gone; /* next returns that a writer is gone, although it follows */
+    bool dmabuf;     /* it asks for DMA-BUFs */
     struct pace pace;
     struct anticipate anticipate;
     uint32_t spare; /* processors that may be busy with looking */
     uint32_t looks; /* ahead, so far */
     int64_t spin;   /* shortest busy-wait before it sleeps, ns */
     int cancel_fd;  /* -1: none */
+    int given;      /* a connected socket of the caller's in place of `path`; 0: none */
     char label[FRAMEBUS_LABEL_MAX + 1];
 
     enum reader_state state;

@@ -84,7 +84,7 @@ class CReaderOptions(Structure):
     _fields_ = [
         ('delivery', c_int), ('quota', c_uint32), ('wait_ns', c_int64), ('follow', c_bool), ('cancel_fd', c_int),
         ('label', c_char_p), ('spin_ns', c_int64), ('dmabuf', c_bool), ('max_rate', c_uint32), ('anticipate', c_uint32),
-        ('reserved', c_uint64 * 8)]
+        ('fd', c_int), ('tell_gone', c_bool), ('reserved', c_uint64 * 7)]
 
 
 class CReaderStats(Structure):

@@ -7,6 +7,7 @@ import ctypes
 import errno
 import os
 import select
+import socket
 import sys
 import threading
 import time
@@ -42,7 +43,7 @@ class Reader(Handle):
     Iteration releases each frame when it goes on to the next, and ends with the stream. BrokenPipeError: the writer
     went away without ending it. `async for` is the same in asyncio.
 
-    name      of the bus, or the path of its socket (anything with a '/')
+    name      of the bus, or the path of its socket (anything with a '/'); none if there is `fd`
     delivery  'live', 'latest' or 'lossless', see Delivery
     quota     frames held at once at the most, views that outlive their frames included
     wait      seconds to wait for a writer that is not there; None: for ever. FileNotFoundError if none comes
@@ -50,6 +51,8 @@ class Reader(Handle):
               writer or none, unless `wait` is given
     spin      seconds to look for a frame before sleeping, up to 0.05: quicker, on a processor of its own
     label     shown in listings; the program's name if not given
+    fd        a Unix socket (SOCK_SEQPACKET), or its number, that somebody else has just connected to the bus. It is
+              duplicated: close yours. For the writer the reader is whoever connected it. Not with `follow`
 
     Opening waits for the writer's answer, 5 s at the most (with `follow` it does not): in a thread that does not serve
     that writer. FileNotFoundError: there is no writer. PermissionError: this user may not read the bus. TimeoutError:
@@ -60,15 +63,17 @@ class Reader(Handle):
     ValueError if another thread closes the reader. In asyncio one task at a time waits for frames.
     """
 
-    def __init__(self, name: str | os.PathLike[str], *, delivery: Delivery | str = Delivery.LIVE, quota: int = 2,
-                 wait: float | None = 0, follow: bool = False, spin: float = 0, label: str | None = None) -> None:
+    def __init__(self, name: str | os.PathLike[str] = '', *, delivery: Delivery | str = Delivery.LIVE, quota: int = 2,
+                 wait: float | None = 0, follow: bool = False, spin: float = 0, label: str | None = None,
+                 fd: int | socket.socket | None = None) -> None:
         super().__init__(name, label)
         self._last: Frame | None = None  # what iteration handed out
         self._awaited = False            # by a task of asyncio
         self._follow = follow
         self._spin = nanoseconds('spin', spin)
         options = CReaderOptions(delivery=choice(Delivery, delivery), quota=number('quota', quota), follow=follow,
-                                 label=self._label, spin_ns=self._spin)
+                                 label=self._label, spin_ns=self._spin, 
+                                 fd=0 if fd is None else number('fd', getattr(fd, 'fileno', lambda: fd)(), 2**31 - 1))
         self._open(text('name', name), options, nanoseconds('wait', wait))
 
     def _close(self, handle: int) -> None:

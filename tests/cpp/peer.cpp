@@ -369,6 +369,10 @@ static void errors(const std::string &bus)
     options.quota = 1;
     options.anticipate = 101;
     throws(EINVAL, "anticipate 101", [&] { framebus::reader reader(bus, options); });
+    options.anticipate = 0;
+    options.fd = 1; /* a pipe */
+    throws(EINVAL, "give one of the two", [&] { framebus::reader reader(bus, options); });
+    throws(EINVAL, "not a Unix socket", [&] { framebus::reader reader("", options); });
     framebus::reader reader = open_reader(bus);
     throws(EINVAL, "", [&] { reader.set_quota(0); });
     reader.set_quota(5);
