@@ -27,6 +27,8 @@ static GParamSpec *property_spec(const struct property *row)
                                  flags);
     case G_TYPE_BOOLEAN:
         return g_param_spec_boolean(row->name, row->nick, row->blurb, row->initial, flags);
+    case G_TYPE_INT:
+        return g_param_spec_int(row->name, row->nick, row->blurb, row->least, row->most, row->initial, flags);
     case G_TYPE_UINT:
         return g_param_spec_uint(row->name, row->nick, row->blurb, row->least, row->most, row->initial,
                                  flags);
@@ -62,6 +64,9 @@ static void property_set(const struct property *row, gpointer settings, const GV
     case G_TYPE_BOOLEAN:
         *(bool *)at = g_value_get_boolean(value);
         break;
+    case G_TYPE_INT:
+        *(gint *)at = g_value_get_int(value);
+        break;
     case G_TYPE_UINT:
         *(guint *)at = g_value_get_uint(value);
         break;
@@ -89,6 +94,9 @@ static void property_get(const struct property *row, gconstpointer settings, GVa
         break;
     case G_TYPE_BOOLEAN:
         g_value_set_boolean(value, *(const bool *)at);
+        break;
+    case G_TYPE_INT:
+        g_value_set_int(value, *(const gint *)at);
         break;
     case G_TYPE_UINT:
         g_value_set_uint(value, *(const guint *)at);
@@ -122,12 +130,37 @@ void properties_finish(const struct property *table, gpointer settings)
     }
 }
 
+/* Says that a property stays what it is. */
+static void property_refuse(const struct property *row, GstElement *element, const GValue *present)
+{
+    g_autofree char *text = gst_value_serialize(present);
+
+    GST_ELEMENT_WARNING(element, LIBRARY, SETTINGS,
+                        ("%s of %s stays %s: it can be changed in NULL and READY only, not while running.",
+                         row->name, GST_OBJECT_NAME(element), text ? text : "unset"),
+                        (NULL));
+}
+
 void properties_set(const struct property *table, gpointer settings, GObject *element, guint id,
                     const GValue *value)
 {
+    const struct property *row = &table[id - 1];
+    GValue present = G_VALUE_INIT;
+    gboolean is_late;
+
+    g_value_init(&present, G_VALUE_TYPE(value));
     GST_OBJECT_LOCK(element);
-    property_set(&table[id - 1], settings, value);
+    /* A sink that waits for its first buffer is on its way only, but has begun to use its settings. */
+    is_late = row->when == GST_PARAM_MUTABLE_READY &&
+              MAX(GST_STATE(element), GST_STATE_NEXT(element)) > GST_STATE_READY;
+    if (!is_late)
+        property_set(row, settings, value);
     GST_OBJECT_UNLOCK(element);
+    if (is_late)
+        properties_get(table, settings, element, id, &present);
+    if (is_late && gst_value_compare(&present, value) != GST_VALUE_EQUAL)
+        property_refuse(row, GST_ELEMENT(element), &present);
+    g_value_unset(&present);
 }
 
 void properties_get(const struct property *table, gconstpointer settings, GObject *element, guint id,

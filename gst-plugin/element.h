@@ -11,7 +11,8 @@ G_BEGIN_DECLS
 /* One property: what gst-inspect-1.0 shows, and where its value is. A table ends with a row of zeroes. */
 struct property {
     const char *name, *nick, *blurb;
-    GType type; /* G_TYPE_STRING, _ENUM, _BOOLEAN (a bool), _UINT, _INT64, _UINT64, _BOXED (GstStructure) */
+    GType type;       /* G_TYPE_STRING, _ENUM, _BOOLEAN (a bool), _INT, _UINT, _INT64, _UINT64, _BOXED
+                         (GstStructure) */
     GParamFlags when; /* GST_PARAM_MUTABLE_READY or _PLAYING; 0: it can only be read */
     gsize offset;     /* of its value in the element's settings */
     gint64 least, initial;
@@ -32,7 +33,8 @@ void properties_init(const struct property *table, gpointer settings, GObject *e
 /* Frees the strings in the settings. */
 void properties_finish(const struct property *table, gpointer settings);
 
-/* What set_property and get_property of GObjectClass do. The settings are under the element's object lock. */
+/* What set_property and get_property of GObjectClass do. The settings are under the element's object lock.
+ * What can be changed in READY only is left as it is in PAUSED and PLAYING, with a warning. */
 void properties_set(const struct property *table, gpointer settings, GObject *element, guint id,
                     const GValue *value);
 void properties_get(const struct property *table, gconstpointer settings, GObject *element, guint id,

@@ -54,7 +54,9 @@ struct sink_settings {
     enum dmabuf_use dmabuf;
     bool wait_for_connection;
     guint stride_align;
-    struct framebus_writer_options options; /* group and dmabuf are above; max_slots 0: not set */
+    bool huge_pages, locked;
+    struct framebus_writer_options
+        options; /* group, dmabuf and memory_flags are above; max_slots 0: not set */
 };
 
 #define GST_TYPE_FRAMEBUS_SINK gst_framebus_sink_get_type()
@@ -242,6 +244,8 @@ static gboolean sink_open_bus(GstFramebusSink *sink)
     GST_OBJECT_LOCK(sink);
     options = sink->settings.options;
     options.dmabuf = sink->settings.dmabuf == DMABUF_SLOTS;
+    options.memory_flags = (sink->settings.huge_pages ? FRAMEBUS_MEMORY_HUGE_PAGES : 0) |
+                           (sink->settings.locked ? FRAMEBUS_MEMORY_LOCKED : 0);
     options.fewer_slots = !options.max_slots;
     options.max_slots = sink_max_slots(sink);
     group = g_strdup(sink->settings.group);
@@ -801,6 +805,11 @@ static const struct property sink_properties[] = {
     {"memory", "Memory", "Where the shared memory comes from", G_TYPE_ENUM, GST_PARAM_MUTABLE_READY,
      SINK_SETTING(options.memory), .initial = FRAMEBUS_MEMORY_MEMFD, .enum_name = "GstFramebusMemoryType",
      .values = memory_values},
+    {"huge-pages", "Huge pages",
+     "Put memfd or sysv memory into huge pages, which the system must have set aside, or fail",
+     G_TYPE_BOOLEAN, GST_PARAM_MUTABLE_READY, SINK_SETTING(huge_pages)},
+    {"locked", "Locked", "Keep slots from being swapped out (mlock)", G_TYPE_BOOLEAN, GST_PARAM_MUTABLE_READY,
+     SINK_SETTING(locked)},
     {"access-mode", "Access mode",
      "Who may read, as a file's mode: 0600 is the user alone, 0660 the group too", G_TYPE_UINT,
      GST_PARAM_MUTABLE_READY, SINK_SETTING(options.access_mode), .most = 0777, .initial = 0600},

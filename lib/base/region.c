@@ -387,8 +387,10 @@ int region_reserve(struct region *region, uint64_t offset, uint64_t size)
      * them in one by one (12 MB: 7.2 ms, allocation included, against 9.0). */
     if (!r)
         madvise(start, (size_t)size, MADV_POPULATE_WRITE);
-    return r ? fail(r, "cannot allocate %llu bytes of pool memory (%s): %s", (unsigned long long)size,
-                    region->kind->name, strerror(-r))
+    return r ? fail(r, "cannot allocate %llu bytes of pool memory (%s%s): %s", (unsigned long long)size,
+                    region->kind->name,
+                    region->flags & FRAMEBUS_MEMORY_HUGE_PAGES ? ", in huge pages: see vm.nr_hugepages" : "",
+                    strerror(-r))
              : 0;
 }
 
