@@ -692,7 +692,7 @@ static GstFlowReturn src_deliver(GstFramebusSrc *src, struct framebus_frame *fra
 
     /* One frame of the quota is always left for the next frame to look at. But a copy is not in a DMA-BUF. */
     is_full = (guint)g_atomic_int_get(src->held) + 1 >= src->stats.quota;
-    copies = !src->gives_dmabufs &&
+    copies = !src->gives_dmabufs && !src->format.is_tiled &&
              (is_full || (!src->takes_meta && !buffer_format_is_default(&src->format, frame)));
     *buffer = copies ? buffer_copy(&src->format, frame) : src_wrap(src, frame, dmabuf);
     if (*buffer) {

@@ -36,6 +36,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         take_bytes(&in, &format.rate_den, sizeof format.rate_den);
         take_bytes(&in, &format.aspect_num, sizeof format.aspect_num);
         take_bytes(&in, &format.aspect_den, sizeof format.aspect_den);
+        if (how & 2) /* tiles */
+            take_bytes(&in, &format.modifier, sizeof format.modifier);
     }
     size_t left = in.left < 4000 ? in.left : 4000;
     char *caps = malloc(left + 1);

@@ -287,6 +287,30 @@ GST_START_TEST(tiles_in_other_memory_are_an_error)
 }
 GST_END_TEST
 
+/* An element that reads pixels does not even get to see them. */
+GST_START_TEST(who_reads_pixels_gets_no_tiles)
+{
+    GstElement *reader;
+    GstMessage *message;
+    GError *error;
+    char *details;
+
+    start("framebussink name=s bus=b sync=false");
+    fail_unless_equals_int(gst_harness_push(sink, picture_new(GST_VIDEO_FORMAT_NV12, 2)), GST_FLOW_OK);
+    reader = pipeline_play("framebussrc bus=b ! video/x-raw ! fakesink");
+    message = gst_bus_timed_pop_filtered(GST_ELEMENT_BUS(reader), 20 * GST_SECOND,
+                                         GST_MESSAGE_ERROR | GST_MESSAGE_ASYNC_DONE);
+    fail_unless(message && GST_MESSAGE_TYPE(message) == GST_MESSAGE_ERROR);
+    gst_message_parse_error(message, &error, &details);
+    fail_unless(strstr(error->message, "NV12:0x0100000000000002") != NULL, "%s", error->message);
+    fail_unless(strstr(details, "vapostproc") != NULL, "%s", details);
+    g_error_free(error);
+    g_free(details);
+    gst_message_unref(message);
+    pipeline_end(reader);
+}
+GST_END_TEST
+
 static const char *const untrue[] = {
     "video/x-raw, format=(string)NV12, width=(int)64, height=(int)32, framerate=(fraction)50/1",
     "video/x-raw(memory:DMABuf), format=(string)DMA_DRM, drm-format=(string)NV12, width=(int)64, "
@@ -342,6 +366,7 @@ static Suite *tiled_suite(void)
     tcase_add_test(tcase, upstream_is_told_how_many_buffers_stay_away);
     tcase_add_test(tcase, what_cannot_be_shared_now_is_left_out);
     tcase_add_test(tcase, tiles_in_other_memory_are_an_error);
+    tcase_add_test(tcase, who_reads_pixels_gets_no_tiles);
     tcase_add_loop_test(tcase, a_writers_text_does_not_change_what_pictures_are, 0, G_N_ELEMENTS(untrue));
     suite_add_tcase(suite, tcase);
 #endif
