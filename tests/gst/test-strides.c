@@ -137,6 +137,41 @@ GST_START_TEST(rows_of_copies_do_too)
 }
 GST_END_TEST
 
+/* There need not be a /dev/udmabuf for what is only proposed. */
+GST_START_TEST(dmabufs_are_as_most_devices_want_them)
+{
+    static const struct {
+        const char *sink;
+        guint padding; /* of the 72 columns; chroma has half of them */
+    } cases[] = {
+        {"framebussink bus=d", 0},
+        {"framebussink bus=d dmabuf=slots", 128 - 72},
+        {"framebussink bus=d dmabuf=slots stride-align=1", 0},
+        {"framebussink bus=d dmabuf=slots stride-align=256", 512 - 72},
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        GstHarness *harness = gst_harness_new_parse(cases[i].sink);
+        GstCaps *caps = gst_caps_from_string(CAPS);
+        GstQuery *query = gst_query_new_allocation(caps, FALSE);
+        const GstStructure *wish;
+        guint index, padding = 0;
+
+        gst_harness_play(harness);
+        fail_unless(gst_pad_peer_query(harness->srcpad, query));
+        fail_unless(gst_query_find_allocation_meta(query, GST_VIDEO_META_API_TYPE, &index));
+        gst_query_parse_nth_allocation_meta(query, index, &wish);
+        if (wish)
+            gst_structure_get_uint(wish, "padding-right", &padding);
+        fail_unless_equals_int(padding, cases[i].padding);
+        gst_query_unref(query);
+        gst_caps_unref(caps);
+        gst_harness_teardown(harness);
+    }
+    stop();
+}
+GST_END_TEST
+
 static Suite *strides_suite(void)
 {
     Suite *suite = suite_create("strides");
@@ -146,6 +181,7 @@ static Suite *strides_suite(void)
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, rows_of_a_pool_begin_where_devices_want_them);
     tcase_add_test(tcase, rows_of_copies_do_too);
+    tcase_add_test(tcase, dmabufs_are_as_most_devices_want_them);
     suite_add_tcase(suite, tcase);
     return suite;
 }
