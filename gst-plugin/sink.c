@@ -291,6 +291,8 @@ static void sink_close_bus(GstFramebusSink *sink)
 {
     GstFramebusAllocator *allocator;
 
+    if (!sink->service)
+        return;
     sink_post_stats(sink);
     g_clear_pointer(&sink->service, service_stop);
     gst_clear_buffer(&sink->prerolled);
@@ -337,16 +339,19 @@ static void sink_set_flushing(GstFramebusSink *sink, gboolean flushing)
     gst_clear_object(&allocator);
 }
 
-/* The bus lives from READY to READY, so that its properties can be changed in between. */
+/* The bus lives from READY to READY, so that its properties can be changed in between. A sink whose first
+ * buffer failed has not come to PAUSED, and goes from READY to NULL with its bus. */
 static GstStateChangeReturn sink_change_state(GstElement *element, GstStateChange transition)
 {
     GstFramebusSink *sink = GST_FRAMEBUS_SINK(element);
+    const gboolean stops =
+        transition == GST_STATE_CHANGE_PAUSED_TO_READY || transition == GST_STATE_CHANGE_READY_TO_NULL;
     GstStateChangeReturn r;
 
-    if (transition == GST_STATE_CHANGE_READY_TO_PAUSED && !sink_open_bus(sink))
+    if (transition == GST_STATE_CHANGE_READY_TO_PAUSED && !sink->service && !sink_open_bus(sink))
         return GST_STATE_CHANGE_FAILURE;
     /* Upstream may be waiting in the pool, which would keep the parent from stopping. */
-    if (transition == GST_STATE_CHANGE_PAUSED_TO_READY)
+    if (stops)
         sink_set_flushing(sink, TRUE);
     if (transition == GST_STATE_CHANGE_PLAYING_TO_PAUSED)
         service_set_publishing(sink->service, FALSE);
@@ -355,8 +360,7 @@ static GstStateChangeReturn sink_change_state(GstElement *element, GstStateChang
 
     if (transition == GST_STATE_CHANGE_PAUSED_TO_PLAYING)
         service_set_publishing(sink->service, TRUE);
-    if (transition == GST_STATE_CHANGE_PAUSED_TO_READY ||
-        (transition == GST_STATE_CHANGE_READY_TO_PAUSED && r == GST_STATE_CHANGE_FAILURE))
+    if (stops || (transition == GST_STATE_CHANGE_READY_TO_PAUSED && r == GST_STATE_CHANGE_FAILURE))
         sink_close_bus(sink);
     return r;
 }
