@@ -44,6 +44,9 @@
 /* How long to wait when no more frames may be held. */
 #define FULL_MS 5
 
+/* How long nothing comes before somebody is told. */
+#define TELL_NS ((gint64)(2 * GST_SECOND))
+
 /* How often the last frame is repeated if its duration is unknown, and at most. */
 #define REPEAT_NS       (100 * GST_MSECOND)
 #define REPEAT_LEAST_NS ((gint64)(5 * GST_MSECOND))
@@ -63,6 +66,14 @@ enum on_disconnect { ON_DISCONNECT_WAIT, ON_DISCONNECT_EOS, ON_DISCONNECT_ERROR 
 
 /* What to do when no frame has come for as long as `timeout` says. */
 enum on_timeout { ON_TIMEOUT_MESSAGE, ON_TIMEOUT_EOS, ON_TIMEOUT_ERROR };
+
+/* How long nothing has come; on CLOCK_MONOTONIC. */
+struct silence {
+    gint64 since;   /* when the last frame came, or waiting began */
+    gint64 counted; /* what `timeout` is counted from: the same, or when it was over last */
+    gint64 asked;   /* when downstream came for a buffer */
+    gboolean told;  /* that it lasts */
+};
 
 struct src_settings {
     char *bus;
@@ -97,6 +108,7 @@ struct _GstFramebusSrc {
     guint64 last_sequence;
     gboolean has_sequence;
     guint64 writer;      /* which of the bus's writers so far the last frame is of */
+    gint64 skips_since;  /* when frames began to be skipped; 0: they are not; -1: it was told */
     gboolean wants_key;  /* frames that depend on others are skipped until the next key frame */
     gboolean takes_meta; /* downstream reads GstVideoMeta, */
     gboolean takes_crop; /* and GstVideoCropMeta */
@@ -104,8 +116,13 @@ struct _GstFramebusSrc {
     gint64 ask_again;    /* time before which no larger one is asked for */
     guint wanted_hold;   /* what downstream asked for */
     struct arrival arrival;
-    GstBuffer *last;     /* for keep-last; else NULL */
-    GstBuffer *prepared; /* for the next frame, made while it was waited for */
+    struct silence silence;
+    gboolean is_connected; /* and the application was told */
+    gint writer_pid;       /* of the writer of which it was told */
+    gboolean has_ended;    /* the stream has, and the next one has not begun */
+    gboolean repeats;      /* the last buffer was a repeated one */
+    GstBuffer *last;       /* for keep-last; else NULL */
+    GstBuffer *prepared;   /* for the next frame, made while it was waited for */
 
     /* Under the object lock. */
     GstCaps *caps;        /* NULL until the first frame */
@@ -181,7 +198,73 @@ static void src_update_stats(GstFramebusSrc *src)
     GST_OBJECT_UNLOCK(src);
 }
 
+/* ---- Waiting for frames --------------------------------------------------------------------- */
+
+/* A frame has come, or waiting begins anew. */
+static void src_break_silence(GstFramebusSrc *src)
+{
+    src->silence.since = src->silence.counted = src->silence.asked = monotonic_now();
+    src->silence.told = FALSE;
+}
+
+/* With the object lock held. Short enough to be added to a time. */
+static gint64 src_timeout(const GstFramebusSrc *src)
+{
+    return MIN(src->settings.timeout, (guint64)G_MAXINT64 / 2);
+}
+
+/* With the object lock held. Returns when the last frame is to be repeated; G_MAXINT64: it is not. */
+static gint64 src_repeat_at(const GstFramebusSrc *src)
+{
+    gint64 after = REPEAT_NS;
+
+    if (!src->settings.keep_last || !src->last)
+        return G_MAXINT64;
+    if (GST_BUFFER_DURATION_IS_VALID(src->last))
+        after = MIN(GST_BUFFER_DURATION(src->last), (guint64)G_MAXINT64 / 2);
+    return src->silence.asked + MAX(after, REPEAT_LEAST_NS);
+}
+
+/* Returns how long to wait for a frame now: until `timeout` is over, the last frame is to be repeated, or
+ * somebody should hear of it. -1: without limit. */
+static gint64 src_wait_ns(GstFramebusSrc *src)
+{
+    gint64 until;
+
+    GST_OBJECT_LOCK(src);
+    until = src_repeat_at(src);
+    if (src->settings.timeout)
+        until = MIN(until, src->silence.counted + src_timeout(src));
+    GST_OBJECT_UNLOCK(src);
+    if (!src->silence.told)
+        until = MIN(until, src->silence.since + TELL_NS);
+    return until == G_MAXINT64 ? -1 : MAX(0, until - monotonic_now());
+}
+
 /* ---- The reader ---------------------------------------------------------------------------- */
+
+static void src_post_connected(GstFramebusSrc *src)
+{
+    GST_INFO_OBJECT(src, "connected to process %d, the writer of bus %s", src->stats.writer_pid, src->name);
+    src->is_connected = TRUE;
+    src->writer_pid = src->stats.writer_pid;
+    element_post(GST_ELEMENT(src), gst_structure_new("framebussrc-connected", "bus", G_TYPE_STRING, src->name,
+                                                     "writer-pid", G_TYPE_INT, src->stats.writer_pid, NULL));
+}
+
+/* Posts that a writer of which was told is not read any more, and why: it is "gone", it has "evicted" the
+ * element, or its bus was "left" for another one. */
+static void src_post_disconnected(GstFramebusSrc *src, const char *why)
+{
+    if (!src->is_connected)
+        return;
+    GST_INFO_OBJECT(src, "no more frames from process %d, the writer of bus %s: %s", src->writer_pid,
+                    src->name, why);
+    src->is_connected = FALSE;
+    element_post(GST_ELEMENT(src),
+                 gst_structure_new("framebussrc-disconnected", "bus", G_TYPE_STRING, src->name, "writer-pid",
+                                   G_TYPE_INT, src->writer_pid, "reason", G_TYPE_STRING, why, NULL));
+}
 
 static void src_close_reader(GstFramebusSrc *src)
 {
@@ -192,7 +275,7 @@ static void src_close_reader(GstFramebusSrc *src)
     src->reader = NULL;
     GST_OBJECT_UNLOCK(src);
     framebus_reader_close(reader);
-    src->has_sequence = FALSE;
+    src->has_sequence = src->has_ended = FALSE;
     src->serial = 0;
     src->writer = 0;
     GST_OBJECT_LOCK(src);
@@ -212,7 +295,7 @@ static int src_open_reader(GstFramebusSrc *src, const char *name, gint64 wait_ns
     GST_OBJECT_LOCK(src);
     options.delivery = src->settings.delivery;
     options.quota = (src->settings.hold ? src->settings.hold : MAX(src->wanted_hold, HOLD_DEFAULT)) + 1;
-    options.follow = src->settings.on_disconnect == ON_DISCONNECT_WAIT;
+    options.follow = options.tell_gone = src->settings.on_disconnect == ON_DISCONNECT_WAIT;
     GST_OBJECT_UNLOCK(src);
 
     options.wait_ns = options.follow ? 0 : wait_ns;
@@ -232,6 +315,7 @@ static void src_take_reader(GstFramebusSrc *src, struct framebus_reader *reader,
 {
     src->bus_full = is_full;
     src->wants_key = TRUE;
+    src->skips_since = 0;
     src->dmabufs = dmabuf_allocator_new();
     GST_OBJECT_LOCK(src);
     src->reader = reader;
@@ -274,7 +358,9 @@ static void src_go_over(GstFramebusSrc *src, const char *name, struct framebus_r
                         gboolean is_full)
 {
     GST_INFO_OBJECT(src, "from bus %s to %s", src->name, name);
+    src_post_disconnected(src, "left");
     src_close_reader(src);
+    src_break_silence(src);
     g_free(src->name);
     src->name = g_strdup(name);
     if (reader)
@@ -347,32 +433,6 @@ static void src_ask_for_hold(GstFramebusSrc *src, guint hold)
     if (r == -ETIMEDOUT)
         src->ask_again = monotonic_now() + ASK_AGAIN_NS;
     src_update_stats(src);
-}
-
-/* With the object lock held. Short enough to be added to a time. */
-static gint64 src_timeout(const GstFramebusSrc *src)
-{
-    return MIN(src->settings.timeout, (guint64)G_MAXINT64 / 2);
-}
-
-/* Returns how long to wait for a frame now: until `timeout` is over, or the last frame is to be repeated. -1:
- * without limit. */
-static gint64 src_wait_ns(GstFramebusSrc *src, gint64 since)
-{
-    gint64 left = -1;
-
-    GST_OBJECT_LOCK(src);
-    if (src->settings.timeout)
-        left = MAX(0, since + src_timeout(src) - monotonic_now());
-    if (src->settings.keep_last && src->last) {
-        gint64 repeat = GST_BUFFER_DURATION_IS_VALID(src->last) ? (gint64)GST_BUFFER_DURATION(src->last)
-                                                                : (gint64)REPEAT_NS;
-
-        repeat = MAX(repeat, REPEAT_LEAST_NS);
-        left = left < 0 ? repeat : MIN(left, repeat);
-    }
-    GST_OBJECT_UNLOCK(src);
-    return left;
 }
 
 /* ---- Caps and allocation ------------------------------------------------------------------- */
@@ -594,17 +654,40 @@ static void src_count_missed(GstFramebusSrc *src, const struct framebus_frame *f
     GST_OBJECT_UNLOCK(src);
 }
 
+/* A frame was skipped. */
+static void src_note_skipped(GstFramebusSrc *src)
+{
+    const gint64 now = monotonic_now();
+    guint64 skipped;
+
+    GST_OBJECT_LOCK(src);
+    skipped = ++src->skipped;
+    GST_OBJECT_UNLOCK(src);
+    if (!src->skips_since)
+        src->skips_since = now;
+    if (src->skips_since < 0 || now - src->skips_since < TELL_NS)
+        return;
+    src->skips_since = -1;
+    GST_ELEMENT_WARNING(
+        src, STREAM, DECODE,
+        ("%s waits for a key frame on bus %s, and has skipped %" G_GUINT64_FORMAT
+         " frames that depend on one. Does the encoder make key frames when it is asked to, or "
+         "often (key-int-max of x264enc)?",
+         GST_OBJECT_NAME(src), src->name, skipped),
+        (NULL));
+}
+
 /* Returns TRUE for a frame of an encoded stream that cannot be decoded before the next key frame. */
 static gboolean src_must_skip(GstFramebusSrc *src, const struct framebus_frame *frame)
 {
     if (frame->format->fourcc == 0 && src->wants_key && (frame->flags & FRAMEBUS_FRAME_DELTA)) {
-        GST_OBJECT_LOCK(src);
-        src->skipped++;
-        GST_OBJECT_UNLOCK(src);
+        src_note_skipped(src);
         return TRUE;
     }
-    if (!(frame->flags & FRAMEBUS_FRAME_HEADER))
+    if (!(frame->flags & FRAMEBUS_FRAME_HEADER)) {
         src->wants_key = FALSE;
+        src->skips_since = 0;
+    }
     return FALSE;
 }
 
@@ -668,6 +751,7 @@ static void src_look_at_writer(GstFramebusSrc *src)
     if (src->stats.writers == src->writer)
         return;
     src->writer = src->stats.writers;
+    src_post_connected(src);
     src->has_sequence = FALSE;
     src->wants_key = TRUE;
 }
@@ -680,6 +764,7 @@ static GstFlowReturn src_deliver(GstFramebusSrc *src, struct framebus_frame *fra
     GstFlowReturn flow = AGAIN;
     gboolean is_full, copies;
 
+    src->has_ended = FALSE;
     src_count_missed(src, frame);
     if (src->serial != frame->format_serial)
         src_look_at_writer(src);
@@ -708,17 +793,24 @@ static GstFlowReturn src_deliver(GstFramebusSrc *src, struct framebus_frame *fra
 
 /* ---- Streaming ----------------------------------------------------------------------------- */
 
+/* Does what `on-disconnect` says. */
 static GstFlowReturn src_disconnected(GstFramebusSrc *src, int error)
 {
-    gboolean ends;
+    enum on_disconnect action;
 
     GST_OBJECT_LOCK(src);
-    ends = src->settings.on_disconnect == ON_DISCONNECT_EOS;
+    action = src->settings.on_disconnect;
     GST_OBJECT_UNLOCK(src);
-    if (!ends)
+    src_post_disconnected(src, error == -ECONNABORTED ? "evicted" : "gone");
+    if (action == ON_DISCONNECT_WAIT) {
+        src_update_stats(src);
+        src_break_silence(src);
+        return AGAIN;
+    }
+    if (action == ON_DISCONNECT_ERROR)
         element_post_error(GST_ELEMENT(src), error);
     src_close_reader(src);
-    return ends ? GST_FLOW_EOS : GST_FLOW_ERROR;
+    return action == ON_DISCONNECT_EOS ? GST_FLOW_EOS : GST_FLOW_ERROR;
 }
 
 /* Does what `on-timeout` says. */
@@ -736,8 +828,25 @@ static GstFlowReturn src_report_timeout(GstFramebusSrc *src, enum on_timeout act
     return action == ON_TIMEOUT_EOS ? GST_FLOW_EOS : AGAIN;
 }
 
+/* Says, once, why nothing comes. A stream that has begun may be as slow as it likes. */
+static void src_tell_silence(GstFramebusSrc *src)
+{
+    const struct framebus_reader_stats *stats = &src->stats;
+    const char *what = "has no writer yet";
+
+    src->silence.told = TRUE;
+    if (stats->connected && (src->writer == stats->writers || src->has_ended))
+        return;
+    if (stats->connected)
+        what = "has a writer that has published nothing yet";
+    else if (stats->has_writer)
+        what = "has a writer that does not answer";
+    GST_ELEMENT_INFO(src, RESOURCE, NOT_FOUND,
+                     ("%s waits: bus %s %s.", GST_OBJECT_NAME(src), src->name, what), (NULL));
+}
+
 /* Reports that nothing comes, or repeats the last frame, when src_wait_ns() is over. */
-static GstFlowReturn src_time_out(GstFramebusSrc *src, gint64 *since, GstBuffer **buffer)
+static GstFlowReturn src_time_out(GstFramebusSrc *src, GstBuffer **buffer)
 {
     const gint64 now = monotonic_now();
     GstFlowReturn flow = AGAIN;
@@ -746,14 +855,16 @@ static GstFlowReturn src_time_out(GstFramebusSrc *src, gint64 *since, GstBuffer 
 
     if (src->reader)
         src_update_stats(src);
+    if (!src->silence.told && now - src->silence.since >= TELL_NS)
+        src_tell_silence(src);
     GST_OBJECT_LOCK(src);
-    is_over = src->settings.timeout && now - *since >= src_timeout(src);
-    repeat = src->settings.keep_last && src->last && !src->stats.connected;
+    is_over = src->settings.timeout && now - src->silence.counted >= src_timeout(src);
+    repeat = (src->has_ended || !src->stats.connected) && now >= src_repeat_at(src);
     action = src->settings.on_timeout;
     GST_OBJECT_UNLOCK(src);
     if (is_over) {
-        flow = src_report_timeout(src, action, now - *since);
-        *since = now;
+        flow = src_report_timeout(src, action, now - src->silence.counted);
+        src->silence.counted = now;
     }
     if (flow != AGAIN || !repeat)
         return flow;
@@ -762,50 +873,50 @@ static GstFlowReturn src_time_out(GstFramebusSrc *src, gint64 *since, GstBuffer 
     arrival_stamp_now(&src->arrival, GST_ELEMENT(src), *buffer);
     GST_BUFFER_FLAG_SET(*buffer, GST_BUFFER_FLAG_GAP);
     GST_BUFFER_FLAG_UNSET(*buffer, GST_BUFFER_FLAG_DISCONT);
+    src->repeats = TRUE;
     return GST_FLOW_OK;
 }
 
 /* Waits for the end of a pause. Since 1.24 a pause unlocks, too, and may be over before the base class sees
  * that create() has returned, which it would take for a flush, and stop. */
-static GstFlowReturn src_cancelled(GstFramebusSrc *src, gint64 *since)
+static GstFlowReturn src_cancelled(GstFramebusSrc *src)
 {
     GstFlowReturn flow;
 
     if (!wake_is_unlocked(&src->wake)) /* it was asked something */
         return AGAIN;
     flow = gst_base_src_wait_playing(GST_BASE_SRC(src));
-    *since = monotonic_now();
+    src_break_silence(src);
     return flow == GST_FLOW_OK ? AGAIN : flow;
 }
 
-static GstFlowReturn src_handle_error(GstFramebusSrc *src, int error, gint64 *since, GstBuffer **buffer)
+static GstFlowReturn src_handle_error(GstFramebusSrc *src, int error, GstBuffer **buffer)
 {
     gboolean forwards;
 
     /* How the old bus ended is nothing to who has left it. */
-    if (error != -ECANCELED && src_heed(src)) {
-        *since = monotonic_now();
+    if (error != -ECANCELED && src_heed(src))
         return AGAIN;
-    }
     switch (error) {
     case -EINTR: /* the program was stopped and goes on, or has a signal handler of its own */
         return AGAIN;
     case -ECANCELED:
-        return src_cancelled(src, since);
+        return src_cancelled(src);
     case -ENODATA:
         GST_INFO_OBJECT(src, "the stream has ended");
         GST_OBJECT_LOCK(src);
-        forwards = src->settings.forward_eos;
+        forwards = src->settings.forward_eos && !src->settings.keep_last;
         GST_OBJECT_UNLOCK(src);
+        src->has_ended = TRUE;
         return forwards ? GST_FLOW_EOS : AGAIN;
     case -ETIMEDOUT:
-        return src_time_out(src, since, buffer);
+        return src_time_out(src, buffer);
     case -EBUSY:
         if (!src->reader)
             break;
         /* Downstream has as many frames as the quota, which is smaller by now, allows. */
         if (g_poll(&(GPollFD){.fd = src->wake.fd, .events = G_IO_IN}, 1, FULL_MS) > 0)
-            return src_cancelled(src, since);
+            return src_cancelled(src);
         return AGAIN;
     case -ECONNREFUSED:
         if (src->reader && src_ask_for_less(src))
@@ -814,7 +925,7 @@ static GstFlowReturn src_handle_error(GstFramebusSrc *src, int error, gint64 *si
     case -ENOENT:
         /* There was no writer within the time that `timeout` gives. */
         if (!src->reader)
-            return src_time_out(src, since, buffer);
+            return src_time_out(src, buffer);
         return src_disconnected(src, error);
     case -EPIPE:
     case -ECONNABORTED:
@@ -836,26 +947,29 @@ static gboolean src_is_stopping(GstFramebusSrc *src)
 static GstFlowReturn src_create(GstPushSrc *push, GstBuffer **buffer)
 {
     GstFramebusSrc *src = GST_FRAMEBUS_SRC(push);
-    gint64 since = monotonic_now();
     GstFlowReturn flow = src_is_stopping(src) ? GST_FLOW_FLUSHING : AGAIN;
 
+    if (src->repeats)
+        src->silence.asked = monotonic_now();
+    else
+        src_break_silence(src);
+    src->repeats = FALSE;
     while (flow == AGAIN) {
         struct framebus_frame *frame = NULL;
         gint64 wait;
         int r = 0;
 
-        if (src_heed(src))
-            since = monotonic_now();
-        wait = src_wait_ns(src, since);
+        src_heed(src);
+        wait = src_wait_ns(src);
         if (!src->reader)
             r = src_connect(src, wait);
         if (src->serial)
             src_prepare_buffer(src);
         if (r == 0)
             r = framebus_reader_next(src->reader, &frame, wait);
-        flow = r == 0 ? src_deliver(src, frame, buffer) : src_handle_error(src, r, &since, buffer);
+        flow = r == 0 ? src_deliver(src, frame, buffer) : src_handle_error(src, r, buffer);
         if (r == 0 && flow == AGAIN) /* a frame that waits for a key frame is a sign of life, too */
-            since = monotonic_now();
+            src_break_silence(src);
     }
     return flow;
 }
@@ -873,6 +987,7 @@ static gboolean src_start(GstBaseSrc *base)
     GST_OBJECT_UNLOCK(src);
     arrival_init(&src->arrival);
     src->wanted_hold = 0;
+    src->repeats = FALSE;
     src->takes_meta = src->takes_crop = src->has_dmabufs = src->gives_dmabufs = FALSE;
     wake_take(&src->wake);
     if (!element_names_bus(GST_ELEMENT(src), src->name)) {
@@ -893,6 +1008,7 @@ static gboolean src_stop(GstBaseSrc *base)
     GstFramebusSrc *src = GST_FRAMEBUS_SRC(base);
 
     src_post_stats(src);
+    src->is_connected = FALSE;
     gst_clear_buffer(&src->last);
     gst_clear_buffer(&src->prepared);
     arrival_finish(&src->arrival);
@@ -1018,8 +1134,9 @@ static const struct property src_properties[] = {
     {"on-timeout", "On timeout", "What to do after the timeout", G_TYPE_ENUM, GST_PARAM_MUTABLE_PLAYING,
      SRC_SETTING(on_timeout), .initial = ON_TIMEOUT_MESSAGE, .enum_name = "GstFramebusOnTimeout",
      .values = on_timeout_values},
-    {"keep-last", "Keep the last frame", "Repeat the last frame while there is no writer", G_TYPE_BOOLEAN,
-     GST_PARAM_MUTABLE_PLAYING, SRC_SETTING(keep_last)},
+    {"keep-last", "Keep the last frame",
+     "Repeat the last frame while there is no writer, or its stream has ended, whatever forward-eos is",
+     G_TYPE_BOOLEAN, GST_PARAM_MUTABLE_PLAYING, SRC_SETTING(keep_last)},
     {"stats", "Statistics",
      "delivered, missed, copied, dmabuf (in DMA-BUFs) and skipped (undecodable) frames, held and quota, "
      "the number of writers so far and the pid of the present one",

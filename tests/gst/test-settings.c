@@ -2,7 +2,9 @@
 /* Properties of both elements: what they do, and what they say when they cannot. */
 #include "fixture.h"
 
+#include <gst/check/gstharness.h>
 #include <string.h>
+#include <unistd.h>
 
 static GstMessage *wait_for(GstElement *pipeline, GstMessageType type)
 {
@@ -110,6 +112,25 @@ static gulong free_huge_pages(void)
 }
 
 /* Most machines have none set aside. */
+/* Its bus ends with it, although it has never come to PAUSED: the fixture finds nothing. */
+GST_START_TEST(a_sink_whose_first_buffer_fails_lets_go_of_its_bus)
+{
+    GstElement *writer = pipeline_new("appsrc name=in ! framebussink name=s bus=b");
+    GstBuffer *buffer = gst_buffer_new_allocate(NULL, 10, NULL);
+    GstCaps *caps = gst_caps_from_string("video/x-raw,format=GRAY8,width=64,height=64,framerate=25/1");
+    GstFlowReturn flow;
+
+    g_object_set(child(writer, "in"), "caps", caps, NULL);
+    gst_caps_unref(caps);
+    gst_element_set_state(writer, GST_STATE_PAUSED);
+    g_signal_emit_by_name(child(writer, "in"), "push-buffer", buffer, &flow);
+    gst_buffer_unref(buffer);
+    expect_words(writer, GST_MESSAGE_ERROR, "does not hold what its caps promise");
+    fail_if(gst_element_get_state(child(writer, "s"), NULL, NULL, 20 * GST_SECOND) == GST_STATE_CHANGE_ASYNC);
+    pipeline_end(writer);
+}
+GST_END_TEST
+
 GST_START_TEST(huge_pages_are_used_or_missed_in_words)
 {
     GstElement *writer = pipeline_new("videotestsrc ! video/x-raw,format=GRAY8,width=64,height=64 ! "
@@ -124,6 +145,186 @@ GST_START_TEST(huge_pages_are_used_or_missed_in_words)
 }
 GST_END_TEST
 
+/* ---- Waiting ---- */
+
+static struct framebus_writer *writer_new(const char *caps)
+{
+    struct framebus_format format;
+    struct framebus_writer *writer;
+
+    if (caps) {
+        fail_unless_equals_int(framebus_format_init_opaque(&format, caps, 64), 0);
+    } else {
+        fail_unless_equals_int(framebus_format_init_name(&format, "GRAY8", 64, 32), 0);
+    }
+    fail_unless_equals_int(framebus_writer_open(&writer, "b", &format, NULL), 0);
+    return writer;
+}
+
+static void publish(struct framebus_writer *writer, guint8 value, guint32 flags)
+{
+    struct framebus_frame *frame;
+
+    fail_unless_equals_int(framebus_writer_begin(writer, &frame), 0);
+    memset(frame->data, value, frame->capacity);
+    frame->size = frame->capacity;
+    frame->flags = flags;
+    fail_unless_equals_int(framebus_writer_publish(writer, frame), 0);
+    framebus_writer_release(writer, frame);
+}
+
+/* Lets readers in and out until the element has delivered so many frames. */
+static void serve_until_delivered(struct framebus_writer *writer, GstElement *source, guint64 frames)
+{
+    const gint64 deadline = g_get_monotonic_time() + 20 * G_USEC_PER_SEC;
+
+    while (stat_of(source, "delivered") < frames) {
+        fail_unless_equals_int(framebus_writer_dispatch(writer), 0);
+        fail_unless(g_get_monotonic_time() < deadline);
+        g_usleep(1000);
+    }
+}
+
+/* 0: its writer goes after that; 1: it stays. */
+GST_START_TEST(the_last_frame_is_kept_after_an_end_in_good_order)
+{
+    GstHarness *harness = gst_harness_new_parse("framebussrc name=s bus=b keep-last=true");
+    GstElement *source = gst_bin_get_by_name(GST_BIN(harness->element), "s");
+    struct framebus_writer *writer = writer_new(NULL);
+    guint8 value;
+
+    gst_harness_use_systemclock(harness);
+    gst_harness_play(harness);
+    for (guint round = 1; round <= 2; round++) {
+        GstBuffer *buffer;
+        guint repeated = 0;
+
+        publish(writer, round, 0);
+        serve_until_delivered(writer, source, round);
+        fail_unless_equals_int(framebus_writer_end(writer), 0);
+        if (!__i__)
+            framebus_writer_close(writer);
+        while (repeated < 3) {
+            buffer = gst_harness_pull(harness);
+            fail_unless(buffer != NULL);
+            fail_unless_equals_int(gst_buffer_extract(buffer, 0, &value, 1), 1);
+            if (value == round)
+                repeated += GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_GAP);
+            gst_buffer_unref(buffer);
+        }
+        if (!__i__)
+            writer = writer_new(NULL);
+    }
+    framebus_writer_close(writer);
+    gst_object_unref(source);
+    gst_harness_teardown(harness);
+}
+GST_END_TEST
+
+/* Repeated frames are no sign of life. */
+GST_START_TEST(what_is_repeated_does_not_put_off_the_timeout)
+{
+    GstElement *reader =
+        pipeline_play("framebussrc name=r bus=b keep-last=true timeout=700000000 on-timeout=eos ! fakesink");
+    struct framebus_writer *writer = writer_new(NULL);
+
+    publish(writer, 1, 0);
+    serve_until_delivered(writer, child(reader, "r"), 1);
+    framebus_writer_close(writer);
+    gst_message_unref(wait_for(reader, GST_MESSAGE_EOS));
+    pipeline_end(reader);
+}
+GST_END_TEST
+
+GST_START_TEST(who_waits_long_says_for_what)
+{
+    GstElement *reader = pipeline_play("framebussrc name=r bus=b ! fakesink");
+    struct framebus_writer *writer;
+    GstMessage *message;
+
+    expect_words(reader, GST_MESSAGE_INFO, "bus b has no writer yet");
+    writer = writer_new(NULL);
+    publish(writer, 1, 0);
+    serve_until_delivered(writer, child(reader, "r"), 1);
+    /* A camera may be slow. */
+    message = gst_bus_timed_pop_filtered(GST_ELEMENT_BUS(reader), 3 * GST_SECOND, GST_MESSAGE_INFO);
+    fail_unless(message == NULL);
+    framebus_writer_close(writer);
+    expect_words(reader, GST_MESSAGE_INFO, "bus b has no writer yet");
+    pipeline_end(reader);
+}
+GST_END_TEST
+
+GST_START_TEST(who_waits_long_for_a_key_frame_says_so)
+{
+    GstElement *reader = pipeline_play("framebussrc name=r bus=b ! fakesink");
+    struct framebus_writer *writer = writer_new("video/x-test");
+    GstMessage *message = NULL;
+    GError *error = NULL;
+
+    while (!message) {
+        publish(writer, 1, FRAMEBUS_FRAME_DELTA);
+        fail_unless_equals_int(framebus_writer_dispatch(writer), 0);
+        message = gst_bus_timed_pop_filtered(GST_ELEMENT_BUS(reader), 10 * GST_MSECOND, GST_MESSAGE_WARNING);
+        fail_unless(stat_of(child(reader, "r"), "skipped") < 10000);
+    }
+    gst_message_parse_warning(message, &error, NULL);
+    fail_unless(strstr(error->message, "waits for a key frame on bus b") != NULL, "%s", error->message);
+    g_error_free(error);
+    gst_message_unref(message);
+    publish(writer, 1, 0);
+    serve_until_delivered(writer, child(reader, "r"), 1);
+    framebus_writer_close(writer);
+    pipeline_end(reader);
+}
+GST_END_TEST
+
+/* ---- Writers that come and go ---- */
+
+/* Waits for a message of that name about that bus. */
+static void expect_news(GstElement *pipeline, const char *name, const char *bus, const char *reason)
+{
+    for (;;) {
+        GstMessage *message = wait_for(pipeline, GST_MESSAGE_ELEMENT);
+        const GstStructure *fields = gst_message_get_structure(message);
+        gint pid = 0;
+
+        if (strcmp(gst_structure_get_name(fields), name) == 0) {
+            fail_unless_equals_string(gst_structure_get_string(fields, "bus"), bus);
+            fail_unless_equals_string(gst_structure_get_string(fields, "reason"), reason);
+            fail_unless(gst_structure_get_int(fields, "writer-pid", &pid));
+            fail_unless_equals_int(pid, getpid());
+            gst_message_unref(message);
+            return;
+        }
+        fail_if(g_str_has_prefix(gst_structure_get_name(fields), "framebussrc-"), "%s",
+                gst_structure_get_name(fields));
+        gst_message_unref(message);
+    }
+}
+
+GST_START_TEST(writers_that_come_and_go_are_told)
+{
+    GstElement *reader = pipeline_play("framebussrc name=r bus=b ! fakesink");
+
+    for (guint round = 1; round <= 3; round++) {
+        struct framebus_writer *writer = writer_new(NULL);
+
+        publish(writer, 1, 0);
+        serve_until_delivered(writer, child(reader, "r"), round);
+        expect_news(reader, "framebussrc-connected", "b", NULL);
+        if (round == 3) {
+            g_object_set(child(reader, "r"), "bus", "nowhere", NULL);
+            expect_news(reader, "framebussrc-disconnected", "b", "left");
+        }
+        framebus_writer_close(writer);
+        if (round < 3)
+            expect_news(reader, "framebussrc-disconnected", "b", "gone");
+    }
+    pipeline_end(reader);
+}
+GST_END_TEST
+
 static Suite *settings_suite(void)
 {
     Suite *suite = suite_create("settings");
@@ -134,7 +335,13 @@ static Suite *settings_suite(void)
     tcase_add_test(tests, what_cannot_be_changed_now_stays_and_says_so);
     tcase_add_test(tests, a_sink_that_waits_for_its_first_buffer_has_its_settings);
     tcase_add_loop_test(tests, slots_are_locked_if_asked_for, 0, 2);
+    tcase_add_loop_test(tests, a_sink_whose_first_buffer_fails_lets_go_of_its_bus, 0, 20);
     tcase_add_test(tests, huge_pages_are_used_or_missed_in_words);
+    tcase_add_loop_test(tests, the_last_frame_is_kept_after_an_end_in_good_order, 0, 2);
+    tcase_add_test(tests, what_is_repeated_does_not_put_off_the_timeout);
+    tcase_add_test(tests, who_waits_long_says_for_what);
+    tcase_add_test(tests, who_waits_long_for_a_key_frame_says_so);
+    tcase_add_test(tests, writers_that_come_and_go_are_told);
     suite_add_tcase(suite, tests);
     return suite;
 }
