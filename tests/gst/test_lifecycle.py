@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Pipelines come, go, die and stand still; the others go on."""
 import pathlib
-import re
 import shutil
 import signal
 import time
