@@ -124,9 +124,9 @@
  * GstFramebusSink:stats:
  *
  * Statistics since the element was started: #guint64 `published`, `zero-copy`, `imported` (in
- * upstream's memory), `copied` and `bytes`, #guint `readers`, #guint64 `evicted`, the list
- * `reader-list` of structures with `id`, `name`, `pid`, `missed` and `held`, and the fields of
- * #GstBaseSink:stats.
+ * upstream's memory), `copied`, `bytes` and `left-out` (buffers that are not published), #guint
+ * `readers`, #guint64 `evicted`, the list `reader-list` of structures with `id`, `name`, `pid`,
+ * `missed` and `held`, and the fields of #GstBaseSink:stats.
  *
  * Since: 0.9
  */

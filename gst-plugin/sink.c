@@ -822,7 +822,7 @@ static const struct property sink_properties[] = {
     {"locked", "Locked", "Keep slots from being swapped out (mlock)", G_TYPE_BOOLEAN, GST_PARAM_MUTABLE_READY,
      SINK_SETTING(locked)},
     {"access-mode", "Access mode",
-     "Who may read, as a file's mode: 0600 is the user alone, 0660 the group too", G_TYPE_UINT,
+     "Who may read, as a file's mode: 384 (0600) is the user alone, 432 (0660) the group too", G_TYPE_UINT,
      GST_PARAM_MUTABLE_READY, SINK_SETTING(options.access_mode), .most = 0777, .initial = 0600},
     {"group", "Group", "Name or number of the group that the bus belongs to (NULL = the process's)",
      G_TYPE_STRING, GST_PARAM_MUTABLE_READY, SINK_SETTING(group)},
@@ -857,11 +857,11 @@ static const struct property sink_properties[] = {
      .initial = GST_SECOND},
     {"wait-for-connection", "Wait for a connection", "Publish nothing until there is a reader",
      G_TYPE_BOOLEAN, GST_PARAM_MUTABLE_PLAYING, SINK_SETTING(wait_for_connection)},
-    {"num-readers", "Number of readers", "Readers that are attached to the bus", G_TYPE_UINT,
+    {"num-readers", "Number of readers", "How many readers are attached to the bus", G_TYPE_UINT,
      .most = G_MAXUINT, .get = sink_get_num_readers},
     {"stats", "Statistics",
-     "published = zero-copy (imported: of these, in upstream's memory) + copied frames, bytes, left-out, "
-     "readers, evicted, reader-list, and those of every sink",
+     "Counters: published = zero-copy (imported: of these, in upstream's memory) + copied frames, bytes, "
+     "left-out and metas-left-out (not published), readers, evicted, reader-list, and those of every sink",
      G_TYPE_BOXED, .get = sink_get_stats},
     {NULL},
 };

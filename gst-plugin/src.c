@@ -1138,8 +1138,8 @@ static const struct property src_properties[] = {
      "Repeat the last frame while there is no writer, or its stream has ended, whatever forward-eos is",
      G_TYPE_BOOLEAN, GST_PARAM_MUTABLE_PLAYING, SRC_SETTING(keep_last)},
     {"stats", "Statistics",
-     "delivered, missed, copied, dmabuf (in DMA-BUFs) and skipped (undecodable) frames, held and quota, "
-     "the number of writers so far and the pid of the present one",
+     "Counters: delivered, missed, copied, dmabuf (in DMA-BUFs) and skipped (they needed a key frame) "
+     "frames, held and quota; the number of writers so far and the pid of the present one",
      G_TYPE_BOXED, .get = src_get_stats},
     {NULL},
 };

@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-SOURCES = {path.name: path.read_text() for path in sorted((ROOT / 'gst-plugin').glob('*.[ch]'))}
+SOURCES = {path.name: path.read_text() for path in sorted((ROOT / 'gst-plugin').rglob('*.[ch]'))}
 TYPES = {'framebussink': 'GstFramebusSink', 'framebussrc': 'GstFramebusSrc'}
 PLAIN = {'framebussink': 'fakesink', 'framebussrc': 'fakesrc'}
 GUIDE = (ROOT / 'docs' / 'using' / 'gstreamer.md').read_text()
@@ -67,13 +67,31 @@ def check(name):
 # ---- The reference ---------------------------------------------------------------------------------
 
 @pytest.mark.parametrize('element', TYPES)
+def test_statistics_are_described_wherever_they_are(inspect, element):
+    told = properties(inspect(element))['stats'].partition('"GstStructure"')[2]
+    fields = re.findall(r'^ {20,}([a-z-]+): ', told, re.MULTILINE)
+    assert len(fields) > 8
+    places = {
+        'reference.h': ' '.join(re.findall('`(.*?)`', COMMENTS[f'{TYPES[element]}:stats'][1])),
+        'the guide': ' '.join(re.findall('`(.*?)`', re.search(r'^\| `stats` .*', GUIDE.partition(f'\n### {element}\n')[2],
+                                                              re.MULTILINE)[0])),
+        'the man page': re.search(r'^\*stats\* .*?(?=^\S|\Z)', MAN.partition(f'\n## {element}\n')[2],
+                                  re.MULTILINE | re.DOTALL)[0],
+    }
+    for place, text in places.items():
+        for field in set(fields) - {'average-rate', 'dropped', 'rendered'}:  # those are of every sink
+            assert re.search(rf'(?<![\w-]){field}(?![\w-])', text), f'{place} has no {field} of {element}'
+
+
+@pytest.mark.parametrize('element', TYPES)
 def test_every_property_and_signal_is_described(inspect, element):
     text, kind = inspect(element), TYPES[element]
     own = {name: told for name, told in properties(text).items()
            if name not in properties(inspect(PLAIN[element])).keys() - {'stats'}}
     assert len(own) >= 9
-    for name in own:
+    for name, told in own.items():
         assert check(f'{kind}:{name}') == []
+        assert re.match(r'[A-Z].*[^.]\n', told), f'{name}: its line in gst-inspect-1.0 is no phrase: {told}'
     for name in signals(text):
         assert check(f'{kind}::{name}')
     described = {name for name in COMMENTS if name.startswith(f'{kind}:')}
@@ -113,9 +131,10 @@ def test_sections_name_the_messages_that_are_posted():
 def test_debug_categories_are_those_that_are_told():
     categories = {name for text in SOURCES.values() for name in re.findall(r'CATEGORY_INIT\(\w+, "(\w+)"', text)}
     assert len(categories) >= 6
-    assert set(re.findall(r'\b(framebus\w*|default) \(', MAN.partition('*GST_DEBUG*')[2].partition('\n*')[0])) == categories
-    assert set(re.findall(r'^- `(\w+)` \(', GUIDE.partition('The categories of GST_DEBUG')[2].partition('\n```')[0],
-                          re.MULTILINE)) == categories
+    in_man = MAN.partition('*GST_DEBUG*')[2].partition('\n*')[0]
+    assert set(re.findall(r'\b(framebus\w*|default)(?= \(|, framebus)', in_man)) == categories
+    in_guide = re.findall(r'^- (`.*?) \(', GUIDE.partition('The categories of GST_DEBUG')[2].partition('\n```')[0], re.MULTILINE)
+    assert set(re.findall(r'`(\w+)`', ' '.join(in_guide))) == categories
 
 
 def test_files_that_log_have_a_category():
