@@ -3,7 +3,7 @@
 
 #include <gst/video/video.h>
 
-GST_DEBUG_CATEGORY_STATIC(framebus_meta_debug);
+GST_DEBUG_CATEGORY(framebus_meta_debug);
 #undef GST_CAT_DEFAULT
 #define GST_CAT_DEFAULT framebus_meta_debug
 

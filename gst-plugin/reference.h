@@ -87,6 +87,15 @@
  */
 
 /**
+ * GstFramebusSink:stride-align:
+ *
+ * Rows of pictures in slots begin at multiples of this number of bytes, a power of two, for devices
+ * that import slots.
+ *
+ * Since: 0.9
+ */
+
+/**
  * GstFramebusSink:lossless:
  *
  * Wait for readers that asked for `delivery=lossless`. Upstream then waits too.
@@ -124,9 +133,10 @@
  * GstFramebusSink:stats:
  *
  * Statistics since the element was started: #guint64 `published`, `zero-copy`, `imported` (in
- * upstream's memory), `copied`, `bytes` and `left-out` (buffers that are not published), #guint
- * `readers`, #guint64 `evicted`, the list `reader-list` of structures with `id`, `name`, `pid`,
- * `missed` and `held`, and the fields of #GstBaseSink:stats.
+ * upstream's memory), `copied`, `bytes`, `left-out` (buffers that are not published) and
+ * `metas-left-out` (metas that did not fit), #guint `readers`, #guint64 `evicted`, the list
+ * `reader-list` of structures with `id`, `name`, `pid`, `missed` and `held`, and the fields of
+ * #GstBaseSink:stats.
  *
  * Since: 0.9
  */

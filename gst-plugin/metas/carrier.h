@@ -32,6 +32,9 @@ struct meta_output {
     GByteArray *bytes;
 };
 
+/* Of meta.c, for all that is said of metas. */
+GST_DEBUG_CATEGORY_EXTERN(framebus_meta_debug);
+
 /* What a meta is restored for. */
 struct meta_target {
     GstBuffer *buffer; /* with its timestamps */

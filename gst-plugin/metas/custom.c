@@ -10,6 +10,9 @@
 
 #include <string.h>
 
+#undef GST_CAT_DEFAULT
+#define GST_CAT_DEFAULT framebus_meta_debug
+
 static gboolean tag_is_own(const char *tag)
 {
     return tag && strlen(tag) == 4 && !g_str_has_prefix(tag, "fb");
