@@ -391,9 +391,11 @@ static void attach_ancillary(GstBuffer *buffer)
     meta->checksum = 0x1a7;
 }
 
+/* The macro that gets it lacks a parenthesis. */
 static void check_ancillary(GstBuffer *buffer)
 {
-    const GstAncillaryMeta *meta = gst_buffer_get_ancillary_meta(buffer);
+    const GstAncillaryMeta *meta =
+        (GstAncillaryMeta *)gst_buffer_get_meta(buffer, GST_ANCILLARY_META_API_TYPE);
 
     fail_unless(meta && meta->field == GST_ANCILLARY_META_FIELD_INTERLACED_SECOND && meta->c_not_y_channel &&
                 meta->line == 9 && meta->offset == 300 && meta->DID == 0x161 &&
