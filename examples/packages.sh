@@ -23,10 +23,10 @@ test=(abigail-tools chromium-headless-shell clang clang-format clang-tidy cppche
     ffmpeg 'ffplay|ffmpeg' fish g++ gcc-multilib gir1.2-gst-plugins-bad-1.0 gir1.2-gst-plugins-base-1.0
     gstreamer1.0-gl gstreamer1.0-libav gstreamer1.0-nice gstreamer1.0-pipewire gstreamer1.0-plugins-bad
     gstreamer1.0-plugins-base-apps gstreamer1.0-plugins-ugly gstreamer1.0-x 'herdtools7|spin' imagemagick iproute2
-    libc6-dbg libclang-rt-dev libcmocka-dev libgl1 libgl1-mesa-dri libopencv-core-dev libopencv-imgproc-dev
-    libseccomp-dev libuv1-dev man-db mandoc mpv musl-tools obs-plugins obs-studio openbox pipewire pipewire-bin procps python3
-    python3-gi python3-mesonpy python3-numpy python3-opencv python3-pil python3-pip python3-pytest python3-venv socat
-    spin util-linux valgrind vlc-bin vlc-plugin-base vlc-plugin-video-output weston wireplumber x11-utils xauth
+    libc6-dbg libclang-rt-dev libcmocka-dev libgl1 libgl1-mesa-dri libgstreamer-plugins-bad1.0-dev libopencv-core-dev
+    libopencv-imgproc-dev libseccomp-dev libuv1-dev man-db mandoc mpv musl-tools obs-plugins obs-studio openbox pipewire
+    pipewire-bin procps python3 python3-gi python3-mesonpy python3-numpy python3-opencv python3-pil python3-pip
+    python3-pytest python3-venv socat spin util-linux valgrind vlc-bin vlc-plugin-base vlc-plugin-video-output weston wireplumber x11-utils xauth
     xdotool xvfb zsh)
 deb=(build-essential ca-certificates debhelper dh-python dpkg-dev lintian mmdebstrap)
 vm=(busybox-static cpio gcc kmod make python3 qemu-system-x86 xz-utils zstd)

@@ -33,7 +33,7 @@ static gboolean format_is_video(const struct framebus_format *format)
                                                g_str_has_prefix(format->caps, "image/")));
 }
 
-static const struct meta_carrier *const carriers[] = {
+static const struct meta_carrier *const own_carriers[] = {
     &region_carrier,    &reference_carrier,   &caption_carrier,        &timecode_carrier,      &afd_carrier,
     &bar_carrier,       &sei_carrier,         &transformation_carrier, &overlay_carrier,       &alpha_carrier,
     &audio_carrier,     &audio_level_carrier, &audio_clipping_carrier, &audio_downmix_carrier,
@@ -45,13 +45,19 @@ static const struct meta_carrier *const carriers[] = {
 #endif
 };
 
-static GType carrier_apis[G_N_ELEMENTS(carriers)]; /* their APIs; from meta_register() on constant */
+/* Carriers and their APIs. Nothing is added once metas travel. */
+#define CARRIERS_MOST 32
+static struct {
+    GType api;
+    const struct meta_carrier *carrier;
+} carriers[CARRIERS_MOST];
+static guint carriers_count;
 
 static const struct meta_carrier *carrier_of_meta(GstMeta *meta)
 {
-    for (size_t i = 0; i < G_N_ELEMENTS(carriers); i++) {
-        if (carrier_apis[i] == meta->info->api)
-            return carriers[i];
+    for (guint i = 0; i < carriers_count; i++) {
+        if (carriers[i].api == meta->info->api)
+            return carriers[i].carrier;
     }
     if (!gst_meta_info_is_custom(meta->info))
         return NULL;
@@ -61,9 +67,9 @@ static const struct meta_carrier *carrier_of_meta(GstMeta *meta)
 
 static const struct meta_carrier *carrier_of_tag(guint32 tag)
 {
-    for (size_t i = 0; i < G_N_ELEMENTS(carriers); i++) {
-        if (carriers[i]->tag == tag)
-            return carriers[i];
+    for (guint i = 0; i < carriers_count; i++) {
+        if (carriers[i].carrier->tag == tag)
+            return carriers[i].carrier;
     }
     return tag == custom_carrier.tag ? &custom_carrier : NULL;
 }
@@ -76,7 +82,15 @@ struct meta_departure {
     char **why;
 };
 
-static gboolean meta_depart(GstBuffer *buffer G_GNUC_UNUSED, GstMeta **meta, gpointer user)
+static void meta_leave_out(struct meta_departure *departure, const GstMeta *meta, const char *why)
+{
+    departure->left_out++;
+    GST_INFO("a %s is left out: %s", g_type_name(meta->info->type), why);
+    if (!*departure->why)
+        *departure->why = g_strdup_printf("%s: %s", g_type_name(meta->info->type), why);
+}
+
+static gboolean meta_depart(GstBuffer *buffer, GstMeta **meta, gpointer user)
 {
     const struct meta_carrier *carrier = carrier_of_meta(*meta);
     struct meta_departure *departure = user;
@@ -87,16 +101,15 @@ static gboolean meta_depart(GstBuffer *buffer G_GNUC_UNUSED, GstMeta **meta, gpo
     if (!departure->bytes)
         departure->bytes = g_byte_array_new();
     g_byte_array_set_size(departure->bytes, 0);
-    output = (struct meta_output){departure->frame, carrier->tag, departure->bytes};
+    output = (struct meta_output){departure->frame, buffer, departure->bytes, carrier->tag, NULL};
     if (carrier->version)
         block_put_u32(output.bytes, carrier->version);
-    if (!carrier->write(*meta, &output) ||
-        framebus_frame_add_meta(output.frame, output.tag, output.bytes->data, output.bytes->len) == 0)
-        return TRUE;
-    departure->left_out++;
-    GST_INFO("a %s is left out: %s", g_type_name((*meta)->info->type), framebus_last_error());
-    if (!*departure->why)
-        *departure->why = g_strdup_printf("%s: %s", g_type_name((*meta)->info->type), framebus_last_error());
+    if (!carrier->write(*meta, &output)) {
+        if (output.why_not)
+            meta_leave_out(departure, *meta, output.why_not);
+    } else if (framebus_frame_add_meta(output.frame, output.tag, output.bytes->data, output.bytes->len) < 0) {
+        meta_leave_out(departure, *meta, framebus_last_error());
+    }
     return TRUE;
 }
 
@@ -134,15 +147,42 @@ static void meta_restore_all(const struct meta_target *target)
         reference_restore_clock_times(target->buffer, target->frame);
 }
 
+void meta_add_carriers(const struct meta_carriers *more)
+{
+    for (guint i = 0; i < more->count && carriers_count < CARRIERS_MOST; i++) {
+        carriers[carriers_count].api = more->carrier[i]->api();
+        carriers[carriers_count++].carrier = more->carrier[i];
+    }
+}
+
 void meta_register(void)
 {
+    static const struct meta_carriers own = {own_carriers, G_N_ELEMENTS(own_carriers)};
     static const char *tags[] = {NULL};
 
     GST_DEBUG_CATEGORY_INIT(framebus_meta_debug, "framebusmeta", 0, "what travels beside the pixels");
     if (!gst_meta_get_info(FRAMEBUS_BLOCK_META))
         gst_meta_register_custom(FRAMEBUS_BLOCK_META, tags, NULL, NULL, NULL);
-    for (size_t i = 0; i < G_N_ELEMENTS(carriers); i++)
-        carrier_apis[i] = carriers[i]->api();
+    if (carriers_count == 0)
+        meta_add_carriers(&own);
+}
+
+void meta_load_plugins(void)
+{
+    static gsize once;
+    GstPlugin *plugin, *loaded;
+    const struct meta_carriers *more;
+
+    if (!g_once_init_enter(&once))
+        return;
+    plugin = gst_registry_find_plugin(gst_registry_get(), "framebusanalytics");
+    loaded = plugin && !gst_plugin_is_loaded(plugin) ? gst_plugin_load(plugin) : g_steal_pointer(&plugin);
+    more = loaded ? g_object_get_data(G_OBJECT(loaded), META_CARRIERS_KEY) : NULL;
+    if (more)
+        meta_add_carriers(more);
+    gst_clear_object(&loaded); /* the registry keeps it */
+    gst_clear_object(&plugin);
+    g_once_init_leave(&once, 1);
 }
 
 guint meta_to_frame(struct framebus_frame *frame, GstBuffer *buffer, char **why)

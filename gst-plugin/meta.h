@@ -17,6 +17,13 @@ G_BEGIN_DECLS
 /* Registers that meta, and the types of the metas that travel. To be called before the others. */
 void meta_register(void);
 
+/* Adds carriers, before any meta travels. They stay. */
+void meta_add_carriers(const struct meta_carriers *carriers);
+
+/* Adds those of plugins of ours that depend on more than the elements do. To be called before any meta
+ * travels, not while a plugin is loaded; does it once. */
+void meta_load_plugins(void);
+
 /*
  * Describes a frame to be published as the buffer is described. Metas that do not fit are left out. Returns
  * their number; if there are any and *why is NULL, *why becomes a sentence about the first of them.

@@ -13,10 +13,12 @@
  *         uri        framebus://NAME
  *   both  element    properties and messages
  *         caps       formats
- *         meta       what travels beside the pixels
+ *         meta       what travels beside the pixels, each kind of which is a file of metas/
  *         text       what others wrote, before it is parsed
  *         timing     capture times, timestamps, latency
  *         reference  the reference of properties, signals and enumerations, for hotdoc
+ *
+ * analytics/ is a plugin of its own, from which they take further kinds.
  */
 #ifndef GST_FRAMEBUS_PLUGIN_H
 #define GST_FRAMEBUS_PLUGIN_H

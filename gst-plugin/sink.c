@@ -25,6 +25,7 @@
 #include "allocator.h"
 #include "caps.h"
 #include "element.h"
+#include "meta.h"
 #include "payload.h"
 #include "plugin.h"
 #include "pool.h"
@@ -263,6 +264,7 @@ static gboolean sink_open_bus(GstFramebusSink *sink)
     sink->left_out = sink->metas_left_out = 0;
     GST_OBJECT_UNLOCK(sink);
     options.group = group;
+    meta_load_plugins();
     if (!element_names_bus(GST_ELEMENT(sink), bus))
         return FALSE;
     allocator = allocator_open(bus, options, &error);

@@ -985,6 +985,7 @@ static gboolean src_start(GstBaseSrc *base)
     src->latency = LATENCY_AT_FIRST;
     src->spare_latency = GST_CLOCK_TIME_NONE;
     GST_OBJECT_UNLOCK(src);
+    meta_load_plugins();
     arrival_init(&src->arrival);
     src->wanted_hold = 0;
     src->repeats = FALSE;

@@ -28,8 +28,10 @@ G_BEGIN_DECLS
 /* What a meta is written to. */
 struct meta_output {
     struct framebus_frame *frame;
-    guint32 tag; /* the carrier's */
+    const GstBuffer *buffer; /* that has the meta */
     GByteArray *bytes;
+    guint32 tag;         /* the carrier's */
+    const char *why_not; /* to be set where a meta cannot travel that could have been expected to */
 };
 
 /* Of meta.c, for all that is said of metas. */
@@ -55,6 +57,15 @@ struct meta_carrier {
     /* Adds a meta to the buffer. Returns FALSE if the block makes no sense. */
     gboolean (*restore)(struct block *block, const struct meta_target *target);
 };
+
+struct meta_carriers {
+    const struct meta_carrier *const *carrier;
+    guint count;
+};
+
+/* Of this name a plugin has its carriers as data of its GstPlugin. The number changes when these structs do.
+ */
+#define META_CARRIERS_KEY "framebus-meta-carriers-1"
 
 extern const struct meta_carrier caption_carrier;
 extern const struct meta_carrier afd_carrier;
