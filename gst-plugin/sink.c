@@ -435,10 +435,12 @@ static gboolean sink_set_caps(GstBaseSink *base, GstCaps *caps)
         plain = gst_caps_ref(caps);
     text = gst_caps_to_string(plain);
     if (strlen(text) >= FRAMEBUS_CAPS_MAX) {
-        GST_ELEMENT_ERROR(
-            sink, STREAM, FORMAT,
-            ("The caps are %zu characters long; a bus can carry %d.", strlen(text), FRAMEBUS_CAPS_MAX - 1),
-            ("caps are %s", text));
+        GST_ELEMENT_ERROR(sink, STREAM, FORMAT,
+                          ("The caps are %zu characters long; a bus can carry %d. If they have a "
+                           "streamheader, comments or pictures "
+                           "in it may be too long, and twice as long as text.",
+                           strlen(text), FRAMEBUS_CAPS_MAX - 1),
+                          ("caps are %.1000s", text));
         gst_caps_unref(plain);
         g_free(text);
         return FALSE;

@@ -63,7 +63,7 @@ extern "C" {
 #define FRAMEBUS_PLANES_MAX      4     /**< planes in a picture */
 #define FRAMEBUS_SIDE_MAX        16384 /**< pixels along one side of a picture */
 #define FRAMEBUS_SLOTS_MAX       1024  /**< slots in a pool */
-#define FRAMEBUS_CAPS_MAX        16384 /**< bytes of caps text, including its terminating zero */
+#define FRAMEBUS_CAPS_MAX        65536 /**< bytes of caps text, including its terminating zero */
 #define FRAMEBUS_HISTORY_DEFAULT 4     /**< history of a writer that does not ask for another */
 
 /** @defgroup log Version, errors, log

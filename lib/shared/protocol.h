@@ -152,7 +152,7 @@ struct message_info_reply {
 
 #define QUOTA_MAX        256
 #define INFO_PEERS_MAX   512
-#define MESSAGE_SIZE_MAX (64 * 1024)
+#define MESSAGE_SIZE_MAX (128 * 1024)
 /* Room for any message. */
 union message {
     struct message_head head;

@@ -132,7 +132,7 @@ void journey_garble(const struct journey *journey)
     block = framebus_frame_get_meta(frame, journey->tag, 0, &size);
     fail_unless(block != NULL);
     journey_garble_block(journey, block, size, frame, &audio);
-    framebus_writer_cancel(writer);
+    framebus_writer_release(writer, frame);
     framebus_writer_close(writer);
     gst_buffer_unref(buffer);
     gst_caps_unref(caps);

@@ -280,7 +280,7 @@ static void an_answer_that_makes_no_sense_is_no_live_bus(void)
         {.readers_told = 513, .size = size + 513 * sizeof(struct message_peer), .abi = LAYOUT_ABI},
         {.caps_size = 100, .size = size, .abi = LAYOUT_ABI},
         {.caps_size = UINT32_MAX, .size = size, .abi = LAYOUT_ABI},
-        {.caps_size = 20000, .size = size + 20000, .abi = LAYOUT_ABI},
+        {.caps_size = FRAMEBUS_CAPS_MAX + 1, .size = size + FRAMEBUS_CAPS_MAX + 1, .abi = LAYOUT_ABI},
         {.size = size, .has_format = 1, .abi = LAYOUT_ABI}, /* one of zeros */
         {.size = 100, .abi = LAYOUT_ABI},
         {.size = UINT32_MAX, .abi = LAYOUT_ABI},

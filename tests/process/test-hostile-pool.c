@@ -205,7 +205,7 @@ static void a_header_that_makes_no_sense_is_refused(void)
         FIELD(caps_offset, -1, "caps"),
         FIELD(caps_offset, -8, "caps"),
         FIELD(format.caps_size, -1, "caps"),
-        FIELD(format.caps_size, 16385, "caps"),
+        FIELD(format.caps_size, FRAMEBUS_CAPS_MAX + 1, "caps"),
         {.name = "caps", .before = write_caps_without_end, .error = EBADMSG, .word = "does not end"},
         FIELD(index_offset, 1, "index"),
         FIELD(index_offset, -64, "index"),

@@ -60,7 +60,7 @@ static void a_hello_that_makes_no_sense_is_refused_in_words(void)
 
 static void nonsense_is_thrown_out_with_one_line(void)
 {
-    static const char zeros[80000];
+    static const char zeros[MESSAGE_SIZE_MAX + 1];
     const struct message_hello hello = fake_reader_hello(2, 0);
     const struct nonsense all[] = {
         {"18 bytes", "GET / HTTP/1.1\r\n\r\n", 18},
