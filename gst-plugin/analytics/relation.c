@@ -17,6 +17,7 @@
 #include <gst/analytics/analytics.h>
 #include <gst/video/video.h>
 #include <math.h>
+#include <string.h>
 
 /* GStreamer keeps a matrix of all pairs. */
 #define RECORDS_MOST 1024
@@ -270,8 +271,9 @@ static guint size_put(GByteArray *bytes)
 
 static void size_set(GByteArray *bytes, guint after, guint32 value)
 {
+    value = GUINT32_TO_LE(value);
     if (after <= bytes->len && after >= sizeof(value))
-        GST_WRITE_UINT32_LE(bytes->data + after - sizeof(value), value);
+        memcpy(bytes->data + after - sizeof(value), &value, sizeof(value));
 }
 
 static void record_put(GByteArray *bytes, GstAnalyticsMtd *mtd, const GstBuffer *buffer)

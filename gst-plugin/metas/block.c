@@ -29,10 +29,10 @@ void block_put_u64(GByteArray *bytes, guint64 value)
 
 void block_put_float(GByteArray *bytes, gfloat value)
 {
-    guint8 data[sizeof(value)];
+    guint32 bits;
 
-    GST_WRITE_FLOAT_LE(data, value);
-    block_put_bytes(bytes, data, sizeof(data));
+    memcpy(&bits, &value, sizeof(bits));
+    block_put_u32(bytes, bits);
 }
 
 void block_put_text(GByteArray *bytes, const char *text)
@@ -61,39 +61,56 @@ const guint8 *block_take_bytes(struct block *block, gsize size)
     return data;
 }
 
+/* Numbers stand anywhere; GStreamer's macros would load some of them where they must not be loaded from. */
+static void block_take_number(struct block *block, void *value, gsize size)
+{
+    const guint8 *data = block_take_bytes(block, size);
+
+    if (data)
+        memcpy(value, data, size);
+    else
+        memset(value, 0, size);
+}
+
 guint8 block_take_u8(struct block *block)
 {
-    const guint8 *data = block_take_bytes(block, sizeof(guint8));
+    guint8 value;
 
-    return data ? *data : 0;
+    block_take_number(block, &value, sizeof(value));
+    return value;
 }
 
 guint16 block_take_u16(struct block *block)
 {
-    const guint8 *data = block_take_bytes(block, sizeof(guint16));
+    guint16 value;
 
-    return data ? GST_READ_UINT16_LE(data) : 0;
+    block_take_number(block, &value, sizeof(value));
+    return GUINT16_FROM_LE(value);
 }
 
 guint32 block_take_u32(struct block *block)
 {
-    const guint8 *data = block_take_bytes(block, sizeof(guint32));
+    guint32 value;
 
-    return data ? GST_READ_UINT32_LE(data) : 0;
+    block_take_number(block, &value, sizeof(value));
+    return GUINT32_FROM_LE(value);
 }
 
 guint64 block_take_u64(struct block *block)
 {
-    const guint8 *data = block_take_bytes(block, sizeof(guint64));
+    guint64 value;
 
-    return data ? GST_READ_UINT64_LE(data) : 0;
+    block_take_number(block, &value, sizeof(value));
+    return GUINT64_FROM_LE(value);
 }
 
 gfloat block_take_float(struct block *block)
 {
-    const guint8 *data = block_take_bytes(block, sizeof(gfloat));
+    const guint32 bits = block_take_u32(block);
+    gfloat value;
 
-    return data ? GST_READ_FLOAT_LE(data) : 0;
+    memcpy(&value, &bits, sizeof(value));
+    return value;
 }
 
 const char *block_take_text(struct block *block)
