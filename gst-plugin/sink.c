@@ -51,6 +51,9 @@
  * usual sizes do so by themselves, so that a driver with strides of its own need not change them. */
 #define STRIDE_ALIGN_DMABUFS 64
 
+/* Enough for hundreds of detected objects, or some subtitles. It costs address space only. */
+#define METADATA_SIZE (64 * 1024)
+
 /* Which frames are in DMA-BUFs. */
 enum dmabuf_use { DMABUF_NONE, DMABUF_UPSTREAM, DMABUF_SLOTS };
 
@@ -841,7 +844,7 @@ static const struct property sink_properties[] = {
     {"metadata-size", "Metadata size",
      "Room for the metadata of a frame, in bytes; what is not used takes no memory", G_TYPE_UINT,
      GST_PARAM_MUTABLE_READY, SINK_SETTING(options.meta_size), .least = 8, .most = FRAMEBUS_META_MAX,
-     .initial = FRAMEBUS_META_DEFAULT},
+     .initial = METADATA_SIZE},
     {"dmabuf", "DMA-BUF", "Which frames are in DMA-BUFs", G_TYPE_ENUM, GST_PARAM_MUTABLE_READY,
      SINK_SETTING(dmabuf), .initial = DMABUF_UPSTREAM, .enum_name = "GstFramebusDmabuf",
      .values = dmabuf_values},
