@@ -40,6 +40,7 @@ struct _GstFramebusAllocator {
     gboolean wake;   /* all that wait are to be woken once */
     gboolean raised; /* cancel_fd is readable */
     gboolean unlocked, flushing, closing, closed;
+    guint orientation;
     GSList *returned; /* buffers to unref once a call into the library has returned */
 };
 
@@ -525,13 +526,31 @@ void allocator_wake(GstFramebusAllocator *allocator)
 int allocator_set_format(GstFramebusAllocator *allocator, enum allocator_use use,
                          const struct framebus_format *format)
 {
+    struct framebus_format turned = *format;
     gboolean again = TRUE;
     int r = -ECANCELED;
 
+    g_mutex_lock(&allocator->lock);
+    turned.orientation = turned.fourcc ? allocator->orientation : 0;
+    g_mutex_unlock(&allocator->lock);
     while (again && allocator_enter_waiting(allocator, use, NULL)) {
-        r = framebus_writer_set_format(allocator->writer, format);
+        r = framebus_writer_set_format(allocator->writer, &turned);
         again = allocator_leave_waiting(allocator, use, r);
     }
+    return r;
+}
+
+int allocator_set_orientation(GstFramebusAllocator *allocator, enum allocator_use use, guint orientation)
+{
+    struct framebus_bus_info *info = allocator_info(allocator);
+    int r = 0;
+
+    g_mutex_lock(&allocator->lock);
+    allocator->orientation = orientation;
+    g_mutex_unlock(&allocator->lock);
+    if (info && info->has_format && info->format.fourcc)
+        r = allocator_set_format(allocator, use, &info->format);
+    framebus_info_free(info, 1);
     return r;
 }
 

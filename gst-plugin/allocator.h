@@ -46,13 +46,18 @@ void allocator_set_flushing(GstFramebusAllocator *allocator, gboolean on);
 /* Makes each call to allocator_lend() that waits look at its `flushing` flag again. */
 void allocator_wake(GstFramebusAllocator *allocator);
 
-/* framebus_writer_set_format(). Slots lent before can still be written to, but no longer be published. */
+/* framebus_writer_set_format(), with the bus's orientation. Slots lent before can still be written to, but no
+ * longer be published. */
 int allocator_set_format(GstFramebusAllocator *allocator, enum allocator_use use,
                          const struct framebus_format *format);
 
 /* Returns TRUE if a slot is what upstream asks for: it begins with a page, and has room behind the frame, but
  * none before it, and keeps what was in that room. */
 gboolean allocation_suits_slots(const GstAllocationParams *params);
+
+/* Sets the orientation (enum framebus_orientation) that pictures of this bus have, of the present format too.
+ */
+int allocator_set_orientation(GstFramebusAllocator *allocator, enum allocator_use use, guint orientation);
 
 /* Returns a free slot as memory of at least `size` bytes (0: a picture of the bus's format), or NULL and a
  * negative errno. Gives up with -ECANCELED when *flushing (may be NULL) is set. */

@@ -14,6 +14,7 @@
  *   both  element    properties and messages
  *         caps       formats
  *         meta       what travels beside the pixels, each kind of which is a file of metas/
+ *         tags       what is said once about a stream
  *         text       what others wrote, before it is parsed
  *         timing     capture times, timestamps, latency
  *         reference  the reference of properties, signals and enumerations, for hotdoc

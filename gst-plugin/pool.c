@@ -127,16 +127,18 @@ static gboolean pool_start(GstBufferPool *base)
     return TRUE;
 }
 
-/* Returns TRUE if a frame has the pool's format. Another pool may have been started since and have given the
- * bus another one. */
+/* Returns TRUE if a frame has the pool's format, however it is turned. Another pool may have been started
+ * since and have given the bus another one. */
 static gboolean pool_matches(GstFramebusPool *pool, const struct framebus_frame *frame)
 {
+    struct framebus_format turned = pool->format;
     gboolean same;
 
     g_mutex_lock(&pool->lock);
     if (!pool->compared || pool->serial != frame->format_serial) {
         pool->serial = frame->format_serial;
-        pool->same = framebus_format_equal(frame->format, &pool->format);
+        turned.orientation = frame->format->orientation;
+        pool->same = framebus_format_equal(frame->format, &turned);
         pool->compared = TRUE;
     }
     same = pool->same;

@@ -39,6 +39,7 @@ static void publisher_describe(struct publisher *publisher, struct framebus_fram
     frame->capture_ns = times->capture_ns;
     if (times->rate != 1.0 && times->rate > 0)
         frame->duration_ns = (gint64)((gdouble)frame->duration_ns / times->rate);
+    tags_said_to_frame(&publisher->tags, frame);
 }
 
 /* Returns TRUE if a slot is for frames of the publisher's caps: the bus may have another format by now, or
@@ -271,10 +272,27 @@ static int publisher_import(struct publisher *publisher, GstBuffer *buffer,
     return imports_publish(publisher->imports, frame);
 }
 
+/* Turns the bus as the tags say. */
+static int publisher_turn(struct publisher *publisher)
+{
+    const guint orientation = tags_said_orientation(&publisher->tags);
+    int r = 0;
+
+    if (orientation != publisher->orientation)
+        r = allocator_set_orientation(publisher->allocator, publisher->use, orientation);
+    if (r >= 0)
+        publisher->orientation = orientation;
+    return r;
+}
+
 int publisher_publish(struct publisher *publisher, GstBuffer *buffer, const struct departure_times *times)
 {
+    const int turned = publisher_turn(publisher);
     GstMemory *memory = publisher->modifier ? NULL : publisher_slot_of(publisher, buffer);
     int r;
+
+    if (turned < 0)
+        return turned;
 
     if (memory) {
         publisher_describe(publisher, allocator_frame(publisher->allocator, memory), buffer, times);
@@ -317,6 +335,7 @@ void publisher_set_caps(struct publisher *publisher, GstCaps *caps, char *text)
 void publisher_finish(struct publisher *publisher)
 {
     g_clear_pointer(&publisher->imports, imports_free);
+    tags_said_finish(&publisher->tags);
     g_clear_pointer(&publisher->text, g_free);
     g_clear_pointer(&publisher->why_left_out, g_free);
 }

@@ -7,6 +7,7 @@
 #define GST_FRAMEBUS_PUBLISH_H
 
 #include "import.h"
+#include "tags.h"
 #include "timing.h"
 
 #include <gst/video/video.h>
@@ -19,11 +20,13 @@ struct publisher {
     struct imports *imports;         /* NULL: upstream's memory is always copied */
     guint row_mask;                  /* of info_align_rows(), for copies */
 
-    char *text;          /* the caps; NULL: none yet */
-    gboolean is_picture; /* the caps are those of a picture that the bus can describe */
-    gboolean is_raw;     /* or of another one, which is a payload in GStreamer's default layout */
-    GstVideoInfo info;   /* of that picture */
-    guint64 modifier;    /* 0: it is linear; else it can be shared, but not be copied */
+    struct tags_said tags; /* of the stream */
+    guint orientation;     /* that pictures of the bus have */
+    char *text;            /* the caps; NULL: none yet */
+    gboolean is_picture;   /* the caps are those of a picture that the bus can describe */
+    gboolean is_raw;       /* or of another one, which is a payload in GStreamer's default layout */
+    GstVideoInfo info;     /* of that picture */
+    guint64 modifier;      /* 0: it is linear; else it can be shared, but not be copied */
 
     guint metas_left_out; /* of the buffer that was published last */
     char *why_left_out;   /* a sentence about the first since publisher_init(); NULL: there was none */

@@ -747,6 +747,8 @@ static gboolean sink_event(GstBaseSink *base, GstEvent *event_)
     const GstEventType type = GST_EVENT_TYPE(event_);
     gboolean done;
 
+    if (GST_EVENT_IS_SERIALIZED(event_))
+        tags_said_note(&sink->publisher.tags, event_);
     switch (type) {
     case GST_EVENT_FLUSH_START:
         sink_set_flushing(sink, TRUE);

@@ -25,6 +25,7 @@
 #include "element.h"
 #include "meta.h"
 #include "plugin.h"
+#include "tags.h"
 #include "timing.h"
 #include "uri.h"
 #include "wake.h"
@@ -116,6 +117,7 @@ struct _GstFramebusSrc {
     gint64 ask_again;    /* time before which no larger one is asked for */
     guint wanted_hold;   /* what downstream asked for */
     struct arrival arrival;
+    struct tags_heard tags;
     struct silence silence;
     gboolean is_connected; /* and the application was told */
     gint writer_pid;       /* of the writer of which it was told */
@@ -729,6 +731,23 @@ static void src_describe(GstFramebusSrc *src, const struct framebus_frame *frame
     src->last_sequence = frame->sequence;
 }
 
+/* Tells downstream what the bus says of the stream as a whole, if that is new. */
+static void src_tell_tags(GstFramebusSrc *src, const struct framebus_frame *frame)
+{
+    GSList *events = tags_heard_in(&src->tags, frame, src->writer);
+
+    for (GSList *item = events; item; item = item->next) {
+        GST_DEBUG_OBJECT(src, "the bus says %" GST_PTR_FORMAT, item->data);
+        /* The base class sends tags after the segment, before this frame. (gst_element_send_event() would
+         * wait for a change of state, which waits for this thread.) */
+        if (GST_EVENT_TYPE(item->data) == GST_EVENT_TAG)
+            GST_ELEMENT_CLASS(gst_framebus_src_parent_class)->send_event(GST_ELEMENT(src), item->data);
+        else
+            gst_pad_push_event(GST_BASE_SRC_PAD(src), item->data);
+    }
+    g_slist_free(events);
+}
+
 /* Counts a buffer and keeps it if it may be repeated. */
 static void src_note_delivered(GstFramebusSrc *src, GstBuffer *buffer, gboolean copied, gboolean in_dmabuf)
 {
@@ -782,6 +801,7 @@ static GstFlowReturn src_deliver(GstFramebusSrc *src, struct framebus_frame *fra
     *buffer = copies ? buffer_copy(&src->format, frame) : src_wrap(src, frame, dmabuf);
     if (*buffer) {
         src_describe(src, frame, *buffer);
+        src_tell_tags(src, frame);
         src_note_delivered(src, *buffer, copies, dmabuf != NULL);
     }
     if (copies)
@@ -1013,6 +1033,7 @@ static gboolean src_stop(GstBaseSrc *base)
     gst_clear_buffer(&src->last);
     gst_clear_buffer(&src->prepared);
     arrival_finish(&src->arrival);
+    tags_heard_finish(&src->tags);
     src_close_reader(src);
     g_clear_pointer(&src->name, g_free);
     GST_OBJECT_LOCK(src);

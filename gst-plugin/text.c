@@ -109,6 +109,12 @@ GstStructure *text_to_structure(const char *text)
 {
     const gsize length = strcspn(text, ",; ");
     const gboolean has_name = g_ascii_isalpha(*text) && strspn(text, NAME_CHARACTERS) >= length;
+    GstStructure *structure = NULL;
+    char *end = NULL;
 
-    return has_name && text_is_harmless(text) ? gst_structure_from_string(text, NULL) : NULL;
+    if (has_name && g_utf8_validate(text, -1, NULL) && text_is_harmless(text))
+        structure = gst_structure_from_string(text, &end);
+    if (structure && *end)
+        g_clear_pointer(&structure, gst_structure_free);
+    return structure;
 }
