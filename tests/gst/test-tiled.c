@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Pictures with a DRM modifier: whole from device to device, and never taken for linear ones. Sealed memfds
- * stand in for DMA-BUFs, as in test-import.c. */
+/* Pictures with a DRM modifier: whole from device to device, and never taken for linear ones. They are in
+ * DMA-BUFs if there is /dev/udmabuf; else sealed memfds stand in for those, as in test-import.c. */
 #include "caps.h"
 #include "fixture.h"
 
@@ -9,7 +9,9 @@
 #include <gst/allocators/gstdmabuf.h>
 #include <gst/check/gstharness.h>
 #include <gst/video/video.h>
+#include <linux/udmabuf.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -72,6 +74,7 @@ GST_END_TEST
 static GstAllocator *allocator;
 static GstHarness *sink;
 static struct framebus_part last; /* the memory of the picture that was made last */
+static int udmabuf = -1;          /* the device; below 0: memfds stand in */
 static gboolean stands_in;
 
 /* The plugin calls this instead of the library, which does not tell readers of memfds. */
@@ -89,9 +92,18 @@ int framebus_frame_dmabuf(const struct framebus_frame *frame, struct framebus_dm
 
 static GstMemory *memory_new(gsize size)
 {
-    int fd = memfd_create("upstream", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    const gsize page = sysconf(_SC_PAGESIZE), whole = (size + page - 1) / page * page;
+    const int memfd = memfd_create("upstream", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    struct udmabuf_create wish = {.memfd = (guint32)memfd, .flags = UDMABUF_FLAGS_CLOEXEC, .size = whole};
+    int fd = memfd;
 
-    fail_unless(fd >= 0 && ftruncate(fd, (off_t)size) == 0 && fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK) == 0);
+    fail_unless(memfd >= 0 && ftruncate(memfd, (off_t)whole) == 0 &&
+                fcntl(memfd, F_ADD_SEALS, F_SEAL_SHRINK) == 0);
+    if (udmabuf >= 0) {
+        fd = ioctl(udmabuf, UDMABUF_CREATE, &wish);
+        fail_unless(fd >= 0);
+        close(memfd);
+    }
     return gst_dmabuf_allocator_alloc(allocator, fd, size);
 }
 
@@ -118,7 +130,8 @@ static GstBuffer *picture_new(GstVideoFormat format, guint planes)
 static void setup(void)
 {
     directory_setup();
-    stands_in = TRUE;
+    udmabuf = open("/dev/udmabuf", O_RDWR | O_CLOEXEC);
+    stands_in = udmabuf < 0;
     allocator = gst_dmabuf_allocator_new();
     sink = NULL;
 }
@@ -135,6 +148,8 @@ static void teardown(void)
     if (sink)
         gst_harness_teardown(sink);
     gst_clear_object(&allocator);
+    if (udmabuf >= 0)
+        close(udmabuf);
     directory_teardown();
 }
 
