@@ -554,18 +554,16 @@ int allocator_set_orientation(GstFramebusAllocator *allocator, enum allocator_us
     return r;
 }
 
-static int writer_end(struct framebus_writer *writer, gpointer user G_GNUC_UNUSED)
-{
-    int r;
-
-    while ((r = framebus_writer_end(writer)) == -EINTR)
-        ;
-    return r;
-}
-
 int allocator_end(GstFramebusAllocator *allocator)
 {
-    return allocator_call(allocator, writer_end, NULL);
+    gboolean again = TRUE;
+    int r = -ECANCELED;
+
+    while (again && allocator_enter_waiting(allocator, ALLOCATOR_FOR_RENDER, NULL)) {
+        r = framebus_writer_end(allocator->writer);
+        again = allocator_leave_waiting(allocator, ALLOCATOR_FOR_RENDER, r);
+    }
+    return r;
 }
 
 int allocator_fd(GstFramebusAllocator *allocator)

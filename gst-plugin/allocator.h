@@ -94,6 +94,7 @@ void allocator_destroy_buffer(GstFramebusAllocator *allocator, struct framebus_i
 /* For callbacks of the library: unrefs a buffer once the call that called back has returned. */
 void allocator_unref_later(GstFramebusAllocator *allocator, GstBuffer *buffer);
 
+/* framebus_writer_end(); waits for lossless readers, until the sink is unlocked or flushed: -ECANCELED. */
 int allocator_end(GstFramebusAllocator *allocator);
 int allocator_fd(GstFramebusAllocator *allocator);
 int allocator_dispatch(GstFramebusAllocator *allocator);

@@ -553,6 +553,34 @@ static gboolean sink_propose_allocation(GstBaseSink *base, GstQuery *query)
     return TRUE;
 }
 
+/* Returns the pad that sends to this one, past the borders of bins, or NULL. */
+static GstPad *pad_get_sender(GstPad *pad)
+{
+    GstPad *peer = gst_pad_get_peer(pad);
+
+    while (peer && GST_IS_PROXY_PAD(peer)) {
+        GstProxyPad *border = gst_proxy_pad_get_internal(GST_PROXY_PAD(peer));
+
+        gst_object_unref(peer);
+        peer = border ? gst_pad_get_peer(GST_PAD(border)) : NULL;
+        gst_clear_object(&border);
+    }
+    return peer;
+}
+
+/* Returns TRUE if upstream does not ask, but has these caps already, which the pad is asked for before it
+ * gets them. */
+static gboolean sink_is_given_caps(GstBaseSink *base, GstCaps *caps)
+{
+    GstPad *sender = pad_get_sender(GST_BASE_SINK_PAD(base));
+    GstCaps *given = sender ? gst_pad_get_current_caps(sender) : NULL;
+    const gboolean are_same = given && gst_caps_is_equal(given, caps);
+
+    gst_clear_caps(&given);
+    gst_clear_object(&sender);
+    return are_same;
+}
+
 static gboolean sink_query(GstBaseSink *base, GstQuery *query_)
 {
     GstFramebusSink *sink = GST_FRAMEBUS_SINK(base);
@@ -560,7 +588,9 @@ static gboolean sink_query(GstBaseSink *base, GstQuery *query_)
 
     if (GST_QUERY_TYPE(query_) == GST_QUERY_ACCEPT_CAPS) {
         gst_query_parse_accept_caps(query_, &caps);
-        gst_query_set_accept_caps_result(query_, sink_takes(sink, caps));
+        /* Such caps as cannot be shared are let in if they come all the same: sink_set_caps() says what is
+         * wrong, where the pad would only refuse. */
+        gst_query_set_accept_caps_result(query_, sink_takes(sink, caps) || sink_is_given_caps(base, caps));
         return TRUE;
     }
     return GST_BASE_SINK_CLASS(gst_framebus_sink_parent_class)->query(base, query_);
@@ -741,6 +771,33 @@ static GstFlowReturn sink_render(GstBaseSink *base, GstBuffer *buffer)
     }
 }
 
+/* Waits for the end of a pause, also of one that has only unlocked the sink so far. */
+static gboolean sink_wait_playing(GstFramebusSink *sink, GstEvent *eos)
+{
+    GstBaseSink *base = GST_BASE_SINK(sink);
+    gboolean unlocked;
+
+    g_mutex_lock(&sink->lock);
+    unlocked = sink->unlocked;
+    g_mutex_unlock(&sink->lock);
+    return (unlocked ? gst_base_sink_wait_preroll(base)
+                     : gst_base_sink_do_preroll(base, GST_MINI_OBJECT_CAST(eos))) == GST_FLOW_OK;
+}
+
+/* Tells readers that the stream has ended. That may wait for lossless ones, without the lock that the event
+ * comes with: changes of state take it. */
+static void sink_end(GstFramebusSink *sink, GstEvent *eos)
+{
+    GstBaseSink *base = GST_BASE_SINK(sink);
+    int r;
+
+    do {
+        GST_BASE_SINK_PREROLL_UNLOCK(base);
+        r = allocator_end(sink->allocator);
+        GST_BASE_SINK_PREROLL_LOCK(base);
+    } while (r == -ECANCELED && sink_wait_playing(sink, eos));
+}
+
 static gboolean sink_event(GstBaseSink *base, GstEvent *event_)
 {
     GstFramebusSink *sink = GST_FRAMEBUS_SINK(base);
@@ -757,7 +814,7 @@ static gboolean sink_event(GstBaseSink *base, GstEvent *event_)
         sink_ask_upstream(sink);
         break;
     case GST_EVENT_EOS:
-        allocator_end(sink->allocator);
+        sink_end(sink, event_);
         sink_post_stats(sink);
         break;
     default:
