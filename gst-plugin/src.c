@@ -96,6 +96,7 @@ struct _GstFramebusSrc {
 
     struct wake wake; /* unlocked or paused, or asked to look at the settings */
     gboolean ending;  /* an EOS event of the application is being handled; atomic */
+    gint watches_end; /* src_watch_end() has added its probe; atomic */
 
     /* The streaming thread's. */
     char *name;                     /* the bus it is at, which `bus` may not name any more */
@@ -184,9 +185,31 @@ static void src_post_stats(GstFramebusSrc *src)
 
 static GstPadProbeReturn src_probe_event(GstPad *pad, GstPadProbeInfo *info, gpointer user G_GNUC_UNUSED)
 {
-    if (GST_EVENT_TYPE(GST_PAD_PROBE_INFO_EVENT(info)) == GST_EVENT_EOS)
-        src_post_stats(GST_FRAMEBUS_SRC(GST_PAD_PARENT(pad)));
-    return GST_PAD_PROBE_OK;
+    GstFramebusSrc *src = GST_FRAMEBUS_SRC(GST_PAD_PARENT(pad));
+
+    if (GST_EVENT_TYPE(GST_PAD_PROBE_INFO_EVENT(info)) != GST_EVENT_EOS)
+        return GST_PAD_PROBE_OK;
+    src_post_stats(src);
+    g_atomic_int_set(&src->watches_end, FALSE);
+    return GST_PAD_PROBE_REMOVE;
+}
+
+/* Posts the statistics when the stream's end leaves. To be called when that is near: a probe, of whatever
+ * kind, makes GStreamer look for it at each buffer. */
+static void src_watch_end(GstFramebusSrc *src)
+{
+    if (g_atomic_int_compare_and_exchange(&src->watches_end, FALSE, TRUE))
+        gst_pad_add_probe(GST_BASE_SRC_PAD(src), GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM, src_probe_event, NULL,
+                          NULL);
+}
+
+/* The base class ends the stream by itself, too. */
+static gboolean src_has_num_buffers(GstFramebusSrc *src)
+{
+    gint count;
+
+    g_object_get(src, "num-buffers", &count, NULL);
+    return count >= 0;
 }
 
 /* Not to be called for each frame: the library asks the kernel who the writer is. */
@@ -991,6 +1014,8 @@ static GstFlowReturn src_create(GstPushSrc *push, GstBuffer **buffer)
         if (r == 0 && flow == AGAIN) /* a frame that waits for a key frame is a sign of life, too */
             src_break_silence(src);
     }
+    if (flow == GST_FLOW_EOS)
+        src_watch_end(src);
     return flow;
 }
 
@@ -1006,6 +1031,8 @@ static gboolean src_start(GstBaseSrc *base)
     src->spare_latency = GST_CLOCK_TIME_NONE;
     GST_OBJECT_UNLOCK(src);
     meta_load_plugins();
+    if (src_has_num_buffers(src))
+        src_watch_end(src);
     arrival_init(&src->arrival);
     src->wanted_hold = 0;
     src->repeats = FALSE;
@@ -1060,7 +1087,10 @@ static gboolean src_send_event(GstElement *element, GstEvent *event)
     GstFramebusSrc *src = GST_FRAMEBUS_SRC(element);
     gboolean done;
 
-    g_atomic_int_set(&src->ending, GST_EVENT_TYPE(event) == GST_EVENT_EOS);
+    if (GST_EVENT_TYPE(event) == GST_EVENT_EOS) {
+        src_watch_end(src);
+        g_atomic_int_set(&src->ending, TRUE);
+    }
     done = GST_ELEMENT_CLASS(gst_framebus_src_parent_class)->send_event(element, event);
     g_atomic_int_set(&src->ending, FALSE);
     return done;
@@ -1225,6 +1255,4 @@ static void gst_framebus_src_init(GstFramebusSrc *src)
     wake_init(&src->wake);
     gst_base_src_set_live(base, TRUE);
     gst_base_src_set_format(base, GST_FORMAT_TIME);
-    gst_pad_add_probe(GST_BASE_SRC_PAD(base), GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM, src_probe_event, NULL,
-                      NULL);
 }
