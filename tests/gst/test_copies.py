@@ -17,6 +17,7 @@ IN_PLACE = {
     'openh264dec': f'{SOURCE} ! openh264enc ! openh264dec',
     'avdec_h264': f'{SOURCE} ! x264enc tune=zerolatency threads=1 ! avdec_h264',
     'queue': f'{SOURCE} ! queue max-size-buffers=4',
+    'audiotestsrc': 'audiotestsrc num-buffers=30',
 }
 
 COPIED = {
