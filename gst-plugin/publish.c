@@ -34,6 +34,8 @@ static void publisher_describe(struct publisher *publisher, struct framebus_fram
         framebus_frame_add_meta(frame, TAG_PTS, &times->pts_after_ns, sizeof(times->pts_after_ns));
     if (times->has_dts)
         framebus_frame_add_meta(frame, TAG_DTS, &times->dts_after_ns, sizeof(times->dts_after_ns));
+    if (times->shift_ns)
+        framebus_frame_add_meta(frame, TAG_SHIFT, &times->shift_ns, sizeof(times->shift_ns));
     publisher->metas_left_out = meta_to_frame(frame, buffer, &publisher->why_left_out);
     frame->flags |= publisher_flags(publisher);
     frame->capture_ns = times->capture_ns;

@@ -31,9 +31,11 @@
 #include "wake.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <framebus.h>
 #include <gst/base/gstpushsrc.h>
 #include <gst/video/video.h>
+#include <unistd.h>
 
 /* Frames that downstream may hold in place unless it asks for more or `hold` says otherwise. */
 #define HOLD_DEFAULT 3
@@ -68,6 +70,9 @@ enum on_disconnect { ON_DISCONNECT_WAIT, ON_DISCONNECT_EOS, ON_DISCONNECT_ERROR 
 /* What to do when no frame has come for as long as `timeout` says. */
 enum on_timeout { ON_TIMEOUT_MESSAGE, ON_TIMEOUT_EOS, ON_TIMEOUT_ERROR };
 
+/* Whether downstream gets DMA-BUFs. */
+enum dmabuf_wish { DMABUF_AUTO, DMABUF_NEVER };
+
 /* How long nothing has come; on CLOCK_MONOTONIC. */
 struct silence {
     gint64 since;   /* when the last frame came, or waiting began */
@@ -78,11 +83,13 @@ struct silence {
 
 struct src_settings {
     char *bus;
+    gint fd; /* in place of `bus`; -1: none */
     enum framebus_delivery delivery;
+    enum dmabuf_wish dmabuf;
     guint hold;
     enum on_disconnect on_disconnect;
     enum on_timeout on_timeout;
-    bool forward_eos, keep_last;
+    bool forward_eos, keep_last, is_live;
     guint64 timeout;
 };
 
@@ -100,6 +107,8 @@ struct _GstFramebusSrc {
 
     /* The streaming thread's. */
     char *name;                     /* the bus it is at, which `bus` may not name any more */
+    gboolean is_given;              /* its connection came with `fd` */
+    gint given;                     /* that fd, or another one of the same socket */
     struct framebus_reader *reader; /* set under the object lock, too: other threads ask it for key frames */
     GstAllocator *dmabufs;          /* of the memories that frames are in */
     gboolean has_dmabufs;           /* each frame of this format so far was in a DMA-BUF */
@@ -243,7 +252,7 @@ static gint64 src_repeat_at(const GstFramebusSrc *src)
 {
     gint64 after = REPEAT_NS;
 
-    if (!src->settings.keep_last || !src->last)
+    if (!src->settings.keep_last || !src->last || !src->settings.is_live)
         return G_MAXINT64;
     if (GST_BUFFER_DURATION_IS_VALID(src->last))
         after = MIN(GST_BUFFER_DURATION(src->last), (guint64)G_MAXINT64 / 2);
@@ -309,24 +318,26 @@ static void src_close_reader(GstFramebusSrc *src)
     GST_OBJECT_UNLOCK(src);
 }
 
-/* Opens a reader of that bus, which is not the element's yet. is_full: only the least quota was to be had. */
+/* Opens a reader of that bus, or of `fd` if it is NULL, which is not the element's yet. is_full: only the
+ * least quota was to be had. */
 static int src_open_reader(GstFramebusSrc *src, const char *name, gint64 wait_ns,
                            struct framebus_reader **reader, gboolean *is_full)
 {
-    struct framebus_reader_options options = {
-        .cancel_fd = src->wake.fd, .label = g_get_prgname(), .dmabuf = true};
+    struct framebus_reader_options options = {.cancel_fd = src->wake.fd, .label = g_get_prgname()};
     int r;
 
     GST_OBJECT_LOCK(src);
     options.delivery = src->settings.delivery;
+    options.dmabuf = src->settings.dmabuf == DMABUF_AUTO;
     options.quota = (src->settings.hold ? src->settings.hold : MAX(src->wanted_hold, HOLD_DEFAULT)) + 1;
-    options.follow = options.tell_gone = src->settings.on_disconnect == ON_DISCONNECT_WAIT;
+    options.follow = options.tell_gone = name && src->settings.on_disconnect == ON_DISCONNECT_WAIT;
+    options.fd = name ? 0 : src->given;
     GST_OBJECT_UNLOCK(src);
 
     options.wait_ns = options.follow ? 0 : wait_ns;
     *is_full = FALSE;
     r = framebus_reader_open(reader, name, &options);
-    if (r == -EBUSY && options.quota > 2) {
+    if (r == -EBUSY && options.quota > 2 && name) { /* a socket is good for one attempt */
         GST_INFO_OBJECT(src, "%s; asking for less", framebus_last_error());
         *is_full = TRUE;
         options.quota = 2;
@@ -368,7 +379,7 @@ static void src_refuse_bus(GstFramebusSrc *src, const char *refused, const char 
     is_last_word = g_strcmp0(src->settings.bus, refused) == 0;
     if (is_last_word) {
         g_free(src->settings.bus);
-        src->settings.bus = g_strdup(src->name);
+        src->settings.bus = src->is_given ? NULL : g_strdup(src->name);
     }
     GST_OBJECT_UNLOCK(src);
     GST_ELEMENT_WARNING(src, RESOURCE, SETTINGS,
@@ -405,8 +416,12 @@ static gboolean src_heed(GstFramebusSrc *src)
     GST_OBJECT_LOCK(src);
     name = g_strdup(src->settings.bus);
     GST_OBJECT_UNLOCK(src);
-    if (g_strcmp0(name, src->name) == 0)
+    if (g_strcmp0(name, src->is_given ? NULL : src->name) == 0)
         return FALSE;
+    if (src->is_given) {
+        src_refuse_bus(src, name, "fd leads to one bus alone");
+        return FALSE;
+    }
     if (name && name[0])
         r = src_open_reader(src, name, 0, &reader, &is_full);
     switch (r) {
@@ -663,7 +678,7 @@ static void src_stamp(GstFramebusSrc *src, const struct framebus_frame *frame, G
         src->latency = src->arrival.latency;
     changed |= src_learn_spare_latency(src, duration);
     GST_OBJECT_UNLOCK(src);
-    if (changed)
+    if (changed && gst_base_src_is_live(GST_BASE_SRC(src)))
         gst_element_post_message(GST_ELEMENT(src), gst_message_new_latency(GST_OBJECT(src)));
 }
 
@@ -845,12 +860,12 @@ static GstFlowReturn src_disconnected(GstFramebusSrc *src, int error)
     action = src->settings.on_disconnect;
     GST_OBJECT_UNLOCK(src);
     src_post_disconnected(src, error == -ECONNABORTED ? "evicted" : "gone");
-    if (action == ON_DISCONNECT_WAIT) {
+    if (action == ON_DISCONNECT_WAIT && !src->is_given) {
         src_update_stats(src);
         src_break_silence(src);
         return AGAIN;
     }
-    if (action == ON_DISCONNECT_ERROR)
+    if (action != ON_DISCONNECT_EOS)
         element_post_error(GST_ELEMENT(src), error);
     src_close_reader(src);
     return action == ON_DISCONNECT_EOS ? GST_FLOW_EOS : GST_FLOW_ERROR;
@@ -928,6 +943,8 @@ static GstFlowReturn src_cancelled(GstFramebusSrc *src)
 
     if (!wake_is_unlocked(&src->wake)) /* it was asked something */
         return AGAIN;
+    if (!gst_base_src_is_live(GST_BASE_SRC(src))) /* a pause does not unlock it */
+        return GST_FLOW_FLUSHING;
     flow = gst_base_src_wait_playing(GST_BASE_SRC(src));
     src_break_silence(src);
     return flow == GST_FLOW_OK ? AGAIN : flow;
@@ -1019,13 +1036,56 @@ static GstFlowReturn src_create(GstPushSrc *push, GstBuffer **buffer)
     return flow;
 }
 
+/* Connects over the socket that the application gave, which the writer does not keep for long. */
+static int src_connect_given(GstFramebusSrc *src, gint fd)
+{
+    struct framebus_reader *reader;
+    gboolean is_full;
+    int r;
+
+    src->name = g_strdup_printf("fd %d", fd);
+    src->is_given = TRUE;
+    src->given = fd ? fd : fcntl(fd, F_DUPFD_CLOEXEC, 1); /* 0 is none to the library */
+    r = src_open_reader(src, NULL, 0, &reader, &is_full);
+    if (!fd)
+        close(src->given);
+    if (r == 0)
+        src_take_reader(src, reader, is_full);
+    else
+        element_post_error(GST_ELEMENT(src), r);
+    return r;
+}
+
+/* Finds out where to read. Returns FALSE, and posts an error, if that cannot be. */
+static gboolean src_find_bus(GstFramebusSrc *src)
+{
+    g_autofree char *bus = NULL;
+    gint fd;
+
+    GST_OBJECT_LOCK(src);
+    bus = g_strdup(src->settings.bus);
+    fd = src->settings.fd;
+    GST_OBJECT_UNLOCK(src);
+    if (fd >= 0 && bus && bus[0]) {
+        GST_ELEMENT_ERROR(src, RESOURCE, SETTINGS,
+                          ("Both bus=%s and fd=%d are set, and each leads to a bus. Leave one out.", bus, fd),
+                          (NULL));
+        return FALSE;
+    }
+    src->is_given = FALSE;
+    if (fd >= 0)
+        return src_connect_given(src, fd) == 0;
+    if (!element_names_bus(GST_ELEMENT(src), bus))
+        return FALSE;
+    src->name = g_steal_pointer(&bus);
+    return TRUE;
+}
+
 static gboolean src_start(GstBaseSrc *base)
 {
     GstFramebusSrc *src = GST_FRAMEBUS_SRC(base);
 
     GST_OBJECT_LOCK(src);
-    g_free(src->name);
-    src->name = g_strdup(src->settings.bus);
     src->delivered = src->missed = src->copied = src->in_dmabufs = src->skipped = src->posted = 0;
     src->latency = LATENCY_AT_FIRST;
     src->spare_latency = GST_CLOCK_TIME_NONE;
@@ -1033,21 +1093,19 @@ static gboolean src_start(GstBaseSrc *base)
     meta_load_plugins();
     if (src_has_num_buffers(src))
         src_watch_end(src);
-    arrival_init(&src->arrival);
+    arrival_init(&src->arrival, gst_base_src_is_live(base));
     src->wanted_hold = 0;
     src->repeats = FALSE;
     src->takes_meta = src->takes_crop = src->has_dmabufs = src->gives_dmabufs = FALSE;
-    wake_take(&src->wake);
-    if (!element_names_bus(GST_ELEMENT(src), src->name)) {
-        g_clear_pointer(&src->name, g_free);
-        return FALSE;
-    }
     if (src->wake.fd < 0) {
         GST_ELEMENT_ERROR(src, RESOURCE, FAILED, ("Cannot create an eventfd: %s.", g_strerror(EMFILE)),
                           (NULL));
         return FALSE;
     }
-    return TRUE;
+    wake_take(&src->wake);
+    wake_set_unlocked(&src->wake, FALSE);
+    g_clear_pointer(&src->name, g_free);
+    return src_find_bus(src);
 }
 
 /* Frames that downstream has stay valid. */
@@ -1108,7 +1166,7 @@ static gboolean src_query(GstBaseSrc *base, GstQuery *query_)
 {
     GstFramebusSrc *src = GST_FRAMEBUS_SRC(base);
 
-    if (GST_QUERY_TYPE(query_) == GST_QUERY_LATENCY) {
+    if (GST_QUERY_TYPE(query_) == GST_QUERY_LATENCY && gst_base_src_is_live(base)) {
         GST_OBJECT_LOCK(src);
         gst_query_set_latency(query_, TRUE, src->latency,
                               GST_CLOCK_TIME_IS_VALID(src->spare_latency) ? src->latency + src->spare_latency
@@ -1158,6 +1216,12 @@ static const GEnumValue on_timeout_values[] = {
     {0, NULL, NULL},
 };
 
+static const GEnumValue dmabuf_wish_values[] = {
+    {DMABUF_AUTO, "As DMA-BUFs where they are", "auto"},
+    {DMABUF_NEVER, "As plain memory; what cannot be mapped is an error", "never"},
+    {0, NULL, NULL},
+};
+
 static void src_get_stats(GObject *object, GValue *value)
 {
     g_value_take_boxed(value, src_stats_new(GST_FRAMEBUS_SRC(object)));
@@ -1168,9 +1232,21 @@ static void src_get_stats(GObject *object, GValue *value)
 static const struct property src_properties[] = {
     {"bus", "Bus", "Name of the bus to read, or the path of its socket", G_TYPE_STRING,
      GST_PARAM_MUTABLE_PLAYING, SRC_SETTING(bus)},
+    {"fd", "Socket",
+     "Socket (SOCK_SEQPACKET) that another process has just connected to the bus, in place of its name; it "
+     "is "
+     "duplicated on the way to PAUSED (-1 = none)",
+     G_TYPE_INT, GST_PARAM_MUTABLE_READY, SRC_SETTING(fd), .least = -1, .most = G_MAXINT, .initial = -1},
     {"delivery", "Delivery", "How frames reach a pipeline that is slower than the writer", G_TYPE_ENUM,
      GST_PARAM_MUTABLE_READY, SRC_SETTING(delivery), .initial = FRAMEBUS_DELIVERY_LIVE,
      .enum_name = "GstFramebusDelivery", .values = delivery_values},
+    {"is-live", "Is live",
+     "Frames are of now; else they are those of a file that is read as fast as downstream goes (with "
+     "delivery=lossless)",
+     G_TYPE_BOOLEAN, GST_PARAM_MUTABLE_READY, SRC_SETTING(is_live), .initial = TRUE},
+    {"dmabuf", "DMA-BUF", "Whether frames that are in DMA-BUFs are delivered so, or as plain memory",
+     G_TYPE_ENUM, GST_PARAM_MUTABLE_READY, SRC_SETTING(dmabuf), .initial = DMABUF_AUTO,
+     .enum_name = "GstFramebusSrcDmabuf", .values = dmabuf_wish_values},
     {"hold", "Hold",
      "Frames that may be held in place at once; further ones are copied (0 = what downstream asks for)",
      G_TYPE_UINT, GST_PARAM_MUTABLE_READY, SRC_SETTING(hold), .most = 255},
@@ -1201,6 +1277,7 @@ static void src_set_property(GObject *object, guint id, const GValue *value, GPa
     GstFramebusSrc *src = GST_FRAMEBUS_SRC(object);
 
     properties_set(src_properties, &src->settings, object, id, value);
+    gst_base_src_set_live(GST_BASE_SRC(src), src->settings.is_live);
     wake_ask(&src->wake);
 }
 
@@ -1214,6 +1291,7 @@ static void src_finalize(GObject *object)
     GstFramebusSrc *src = GST_FRAMEBUS_SRC(object);
 
     properties_finish(src_properties, &src->settings);
+    g_free(src->name);
     wake_finish(&src->wake);
     G_OBJECT_CLASS(gst_framebus_src_parent_class)->finalize(object);
 }
@@ -1253,6 +1331,6 @@ static void gst_framebus_src_init(GstFramebusSrc *src)
 
     properties_init(src_properties, &src->settings, G_OBJECT(src));
     wake_init(&src->wake);
-    gst_base_src_set_live(base, TRUE);
+    gst_base_src_set_live(base, src->settings.is_live);
     gst_base_src_set_format(base, GST_FORMAT_TIME);
 }

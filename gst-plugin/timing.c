@@ -146,7 +146,20 @@ static gint64 departure_if_in_time(struct departure *departure, gint64 capture, 
     return departure->late == LATE_FRAMES ? 0 : capture;
 }
 
-/* Adds the timestamps of a payload; `base` is what makes times of its running times, 0: nothing does. */
+/* Makes times of running times that have nothing to do with the time of day: those of payloads are of now, as
+ * good as that can be. */
+static gint64 departure_anchor(struct departure *departure, gint64 running, gint64 now)
+{
+    const gint64 before = departure->anchor;
+
+    if (!before || (!departure->is_picture && before + running < now - REORDER_NS))
+        departure->anchor = now - running;
+    if (before)
+        departure->shift += departure->anchor - before;
+    return departure->anchor;
+}
+
+/* Adds the timestamps of a buffer; `base` is what makes times of its running times, 0: nothing does. */
 static void departure_add_order(struct departure *departure, GstBaseSink *sink, GstBuffer *buffer,
                                 gint64 base, gint64 now, struct departure_times *times)
 {
@@ -157,9 +170,8 @@ static void departure_add_order(struct departure *departure, GstBaseSink *sink, 
     if (!base) {
         if (!running_time(sink, GST_BUFFER_DTS_OR_PTS(buffer), &running))
             return;
-        if (departure->anchor + running < now - REORDER_NS)
-            departure->anchor = now - running;
-        base = departure->anchor;
+        base = departure_anchor(departure, running, now);
+        times->shift_ns = departure->shift;
     }
     times->has_pts = running_time(sink, GST_BUFFER_PTS(buffer), &running);
     times->pts_after_ns = base + running - times->capture_ns;
@@ -195,16 +207,18 @@ struct departure_times departure_times(struct departure *departure, GstBaseSink 
     if (reference)
         capture = (gint64)MIN(reference->timestamp, (guint64)G_MAXINT64);
     times.capture_ns = CLAMP(capture, 0, now);
-    if (has_times && !departure->is_picture)
+    /* Pictures that nobody shows in time are in order, but how far apart they are is known from this alone.
+     */
+    if (has_times && (!departure->is_picture || !capture))
         departure_add_order(departure, sink, buffer, base, now, &times);
     return times;
 }
 
 /* ---- Arrival ------------------------------------------------------------------------------- */
 
-void arrival_init(struct arrival *arrival)
+void arrival_init(struct arrival *arrival, gboolean is_live)
 {
-    *arrival = (struct arrival){.last = GST_CLOCK_TIME_NONE};
+    *arrival = (struct arrival){.is_live = is_live, .last = GST_CLOCK_TIME_NONE};
 }
 
 GstClockTime arrival_duration(const struct framebus_frame *frame, const GstVideoInfo *info)
@@ -275,19 +289,28 @@ static gboolean arrival_learn_latency(struct arrival *arrival, const struct fram
     return TRUE;
 }
 
+/* Returns FALSE if the frame does not say how long after its capture time that timestamp is. */
+static gboolean arrival_after(const struct framebus_frame *frame, guint32 tag, gint64 *after)
+{
+    size_t size;
+    const void *block = framebus_frame_get_meta(frame, tag, 0, &size);
+
+    if (!block || size != sizeof(*after))
+        return FALSE;
+    memcpy(after, block, sizeof(*after));
+    *after = CLAMP(*after, -APART_NS, APART_NS);
+    return TRUE;
+}
+
 /* Returns FALSE if the frame does not say when, for its capture time `running`, that timestamp is. */
 static gboolean arrival_time_of(const struct framebus_frame *frame, guint32 tag, gint64 running,
                                 GstClockTime *time)
 {
-    const gint64 *block;
-    size_t size;
     gint64 after;
 
-    block = framebus_frame_get_meta(frame, tag, 0, &size);
-    if (!block || size != sizeof(*block))
+    if (!arrival_after(frame, tag, &after))
         return FALSE;
-    memcpy(&after, block, sizeof(after));
-    *time = MAX(0, running + CLAMP(after, -APART_NS, APART_NS));
+    *time = MAX(0, running + after);
     return TRUE;
 }
 
@@ -300,6 +323,39 @@ static gint64 arrival_stamp_payload(const struct framebus_frame *frame, gint64 r
     return MAX(0, running - (gint64)GST_BUFFER_PTS(buffer));
 }
 
+/* Makes sure that timestamps of pictures rise. */
+static void arrival_order(struct arrival *arrival, GstBuffer *buffer)
+{
+    if (GST_CLOCK_TIME_IS_VALID(arrival->last) && GST_BUFFER_PTS(buffer) <= arrival->last)
+        GST_BUFFER_PTS(buffer) = arrival->last + 1;
+    arrival->last = GST_BUFFER_PTS(buffer);
+}
+
+/* Stamps a buffer of a stream that has nothing to do with the time of day: the first frame, with whatever
+ * timestamp of it is the earlier one, is at 0. */
+static void arrival_stamp_offline(struct arrival *arrival, const struct framebus_frame *frame,
+                                  const GstVideoInfo *info, GstBuffer *buffer)
+{
+    const gint64 capture = CLAMP(frame->capture_ns, 0, G_MAXINT64 / 4);
+    gint64 running, shift = 0, pts = 0, dts;
+
+    arrival_after(frame, TAG_SHIFT, &shift);
+    if (!arrival->has_begun) {
+        arrival_after(frame, TAG_PTS, &pts);
+        dts = pts;
+        arrival_after(frame, TAG_DTS, &dts);
+        arrival->beginning = capture - shift + MIN(pts, dts);
+        arrival->has_begun = TRUE;
+    }
+    running = capture - shift - arrival->beginning;
+    if (!arrival_time_of(frame, TAG_PTS, running, &GST_BUFFER_PTS(buffer)))
+        GST_BUFFER_PTS(buffer) = MAX(0, running);
+    if (info->finfo)
+        arrival_order(arrival, buffer);
+    else
+        arrival_time_of(frame, TAG_DTS, running, &GST_BUFFER_DTS(buffer));
+}
+
 gboolean arrival_stamp(struct arrival *arrival, GstElement *element, const struct framebus_frame *frame,
                        const GstVideoInfo *info, GstBuffer *buffer)
 {
@@ -307,6 +363,10 @@ gboolean arrival_stamp(struct arrival *arrival, GstElement *element, const struc
     gint64 offset, running, before = 0;
     gboolean possible;
 
+    if (!arrival->is_live) {
+        arrival_stamp_offline(arrival, frame, info, buffer);
+        return FALSE;
+    }
     if (!timebase_offset(&arrival->timebase, element, &offset))
         return FALSE;
     /* The writer may have said anything: a frame with an impossible capture time is of now. */
@@ -314,9 +374,7 @@ gboolean arrival_stamp(struct arrival *arrival, GstElement *element, const struc
     running = possible ? frame->capture_ns - offset : MAX(0, now - offset);
     if (info->finfo) {
         GST_BUFFER_PTS(buffer) = running;
-        if (GST_CLOCK_TIME_IS_VALID(arrival->last) && GST_BUFFER_PTS(buffer) <= arrival->last)
-            GST_BUFFER_PTS(buffer) = arrival->last + 1;
-        arrival->last = GST_BUFFER_PTS(buffer);
+        arrival_order(arrival, buffer);
     } else {
         before = arrival_stamp_payload(frame, running, buffer);
     }

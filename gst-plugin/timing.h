@@ -11,8 +11,9 @@
 G_BEGIN_DECLS
 
 /* Tags of blocks of metadata: gint64 in native byte order. */
-#define TAG_PTS 0x64706266U /* "fbpd": how long after the capture time the PTS is, */
-#define TAG_DTS 0x64646266U /* "fbdd": and the DTS, of a payload that has one */
+#define TAG_PTS   0x64706266U /* "fbpd": how long after the capture time the PTS is, */
+#define TAG_DTS   0x64646266U /* "fbdd": and the DTS, of a payload that has one */
+#define TAG_SHIFT 0x68736266U /* "fbsh": how far both have been moved since the stream began */
 
 /* Returns the time on CLOCK_MONOTONIC. */
 gint64 monotonic_now(void);
@@ -38,6 +39,7 @@ struct departure {
     struct timebase timebase;
     gboolean is_picture; /* else the order of buffers may differ from that of their timestamps */
     guint late;          /* number of buffers that were late, one after the other */
+    gint64 shift;        /* how much later it is than it was at first */
     gint64 anchor;       /* what makes times of running times that have nothing to do with the time of day */
 };
 
@@ -49,6 +51,7 @@ struct departure_times {
     /* How long after that the timestamps are; of payloads. */
     gboolean has_pts, has_dts;
     gint64 pts_after_ns, dts_after_ns;
+    gint64 shift_ns; /* how much later they are than those of the first buffer would say */
 };
 
 void departure_finish(struct departure *departure);
@@ -63,6 +66,9 @@ struct departure_times departure_times(struct departure *departure, GstBaseSink 
 /* Frames that arrive: their timestamps, and the latency that follows from their age. */
 struct arrival {
     struct timebase timebase;
+    gboolean is_live; /* else timestamps count from the first frame */
+    gboolean has_begun;
+    gint64 beginning;     /* what is 0 then, on CLOCK_MONOTONIC */
     GstClockTime last;    /* the last buffer's running time, or GST_CLOCK_TIME_NONE */
     GstClockTime latency; /* the time from a frame's capture to the pipeline */
 
@@ -72,7 +78,7 @@ struct arrival {
     GstClockTime calm_most;           /* the longest that one of those took */
 };
 
-void arrival_init(struct arrival *arrival);
+void arrival_init(struct arrival *arrival, gboolean is_live);
 void arrival_finish(struct arrival *arrival);
 
 /* Returns how long the frame lasts, as it, its format or its caps say. GST_CLOCK_TIME_NONE: unknown. */

@@ -20,7 +20,7 @@ static void setup(void)
     fail_unless(timebase_offset(&timebase, element, &offset));
     fail_unless_equals_uint64(offset, gst_element_get_base_time(element));
     gst_video_info_set_format(&info, GST_VIDEO_FORMAT_NV12, 64, 32);
-    arrival_init(&arrival);
+    arrival_init(&arrival, TRUE);
 }
 
 static void teardown(void)

@@ -4,6 +4,8 @@
 
 #include <gst/check/gstharness.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 static GstMessage *wait_for(GstElement *pipeline, GstMessageType type)
@@ -325,6 +327,137 @@ GST_START_TEST(writers_that_come_and_go_are_told)
 }
 GST_END_TEST
 
+/* ---- Files ---- */
+
+#define ROOM                                                                                                 \
+    " ! framebussink name=s bus=b sync=false lossless=true lossless-timeout=-1 wait-for-connection=true"
+
+/* Pictures and payloads, one each 20 ms. */
+static const char *const films[] = {
+    "videotestsrc num-buffers=120 ! video/x-raw,format=GRAY8,width=64,height=32,framerate=50/1" ROOM,
+    "audiotestsrc num-buffers=120 samplesperbuffer=882 ! audio/x-raw,rate=44100,channels=1" ROOM};
+
+struct film {
+    guint frames, wrong;
+};
+
+/* Slower than the film: it is a second behind before the end. */
+static void note_frame(GstElement *sink G_GNUC_UNUSED, GstBuffer *buffer, GstPad *pad G_GNUC_UNUSED,
+                       struct film *film)
+{
+    if (GST_BUFFER_PTS(buffer) != film->frames * 20 * GST_MSECOND)
+        film->wrong++;
+    film->frames++;
+    g_usleep(32000);
+}
+
+static gboolean is_live(GstElement *pipeline)
+{
+    GstQuery *query = gst_query_new_latency();
+    gboolean live;
+
+    fail_unless(gst_element_query(pipeline, query));
+    gst_query_parse_latency(query, &live, NULL, NULL);
+    gst_query_unref(query);
+    return live;
+}
+
+GST_START_TEST(a_film_is_read_as_a_film)
+{
+    GstElement *reader = pipeline_new("framebussrc name=r bus=b is-live=false delivery=lossless ! "
+                                      "fakesink name=out sync=false signal-handoffs=true");
+    struct film film = {0};
+    GstElement *writer;
+
+    g_signal_connect(child(reader, "out"), "handoff", G_CALLBACK(note_frame), &film);
+    fail_unless_equals_int(gst_element_set_state(reader, GST_STATE_PAUSED), GST_STATE_CHANGE_ASYNC);
+    writer = pipeline_play(films[__i__]);
+    fail_unless_equals_int(gst_element_get_state(reader, NULL, NULL, 20 * GST_SECOND),
+                           GST_STATE_CHANGE_SUCCESS);
+    fail_if(is_live(reader));
+    pipeline_set_state(reader, GST_STATE_PLAYING);
+    gst_message_unref(wait_for(reader, GST_MESSAGE_EOS));
+    pipeline_end(reader);
+    pipeline_end(writer);
+    fail_unless_equals_int(film.frames, 120);
+    fail_unless_equals_int(film.wrong, 0);
+}
+GST_END_TEST
+
+/* Nothing keeps it from ending while it waits for a writer, or for the next frame. */
+GST_START_TEST(who_reads_a_film_can_be_stopped)
+{
+    GstElement *reader =
+        pipeline_new("framebussrc name=r bus=b is-live=false delivery=lossless ! fakesink sync=false");
+
+    for (guint i = 0; i < 3; i++) {
+        gst_element_set_state(reader, i == 1 ? GST_STATE_PAUSED : GST_STATE_PLAYING);
+        expect_words(reader, GST_MESSAGE_INFO, "bus b has no writer yet");
+        pipeline_set_state(reader, GST_STATE_READY);
+    }
+    pipeline_end(reader);
+}
+GST_END_TEST
+
+/* ---- Connections of others ---- */
+
+static gint connect_to(const char *bus)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    gint fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+    g_snprintf(address.sun_path, sizeof(address.sun_path), "%s/%s", g_getenv("FRAMEBUS_DIR"), bus);
+    fail_unless(fd >= 0);
+    fail_unless_equals_int(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    return fd;
+}
+
+/* A broker has connected, and this process may not even know the directory. */
+GST_START_TEST(a_connection_is_read)
+{
+    GstElement *writer = pipeline_play("videotestsrc is-live=true ! framebussink name=s bus=b");
+    GstElement *reader = pipeline_new("framebussrc name=r ! fakesink");
+
+    pipeline_set_state(writer, GST_STATE_PLAYING);
+    for (guint i = 0; i < 3; i++) { /* each time over another one */
+        gint fd = connect_to("b");
+
+        g_object_set(child(reader, "r"), "fd", fd, NULL);
+        fail_if(gst_element_set_state(reader, GST_STATE_PLAYING) == GST_STATE_CHANGE_FAILURE);
+        close(fd);
+        wait_for_stat(child(reader, "r"), "delivered", 3);
+        g_object_set(child(reader, "r"), "bus", "b", NULL);
+        expect_words(reader, GST_MESSAGE_WARNING, "one bus alone");
+        pipeline_set_state(reader, GST_STATE_READY);
+    }
+    g_object_set(child(reader, "r"), "fd", connect_to("b"), NULL);
+    pipeline_set_state(reader, GST_STATE_PLAYING);
+    pipeline_set_state(writer, GST_STATE_READY);
+    expect_words(reader, GST_MESSAGE_ERROR, "is gone");
+    pipeline_end(reader);
+    pipeline_end(writer);
+}
+GST_END_TEST
+
+GST_START_TEST(what_is_no_connection_is_refused)
+{
+    static const struct {
+        const char *properties, *words;
+    } wrong[] = {{"fd=9999", "fd 9999 cannot be duplicated"},
+                 {"fd=0", "not a Unix socket"},
+                 {"bus=b fd=9999", "Both bus=b and fd=9999 are set"}};
+
+    for (guint i = 0; i < G_N_ELEMENTS(wrong); i++) {
+        g_autofree char *text = g_strdup_printf("framebussrc name=r %s ! fakesink", wrong[i].properties);
+        GstElement *reader = pipeline_new(text);
+
+        fail_unless_equals_int(gst_element_set_state(reader, GST_STATE_PLAYING), GST_STATE_CHANGE_FAILURE);
+        expect_words(reader, GST_MESSAGE_ERROR, wrong[i].words);
+        pipeline_end(reader);
+    }
+}
+GST_END_TEST
+
 static Suite *settings_suite(void)
 {
     Suite *suite = suite_create("settings");
@@ -342,6 +475,10 @@ static Suite *settings_suite(void)
     tcase_add_test(tests, who_waits_long_says_for_what);
     tcase_add_test(tests, who_waits_long_for_a_key_frame_says_so);
     tcase_add_test(tests, writers_that_come_and_go_are_told);
+    tcase_add_loop_test(tests, a_film_is_read_as_a_film, 0, G_N_ELEMENTS(films));
+    tcase_add_test(tests, who_reads_a_film_can_be_stopped);
+    tcase_add_test(tests, a_connection_is_read);
+    tcase_add_test(tests, what_is_no_connection_is_refused);
     suite_add_tcase(suite, tests);
     return suite;
 }
