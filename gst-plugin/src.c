@@ -121,6 +121,7 @@ struct _GstFramebusSrc {
     guint64 writer;      /* which of the bus's writers so far the last frame is of */
     gint64 skips_since;  /* when frames began to be skipped; 0: they are not; -1: it was told */
     gboolean wants_key;  /* frames that depend on others are skipped until the next key frame */
+    gboolean leaves_out; /* and somebody was told */
     gboolean takes_meta; /* downstream reads GstVideoMeta, */
     gboolean takes_crop; /* and GstVideoCropMeta */
     gboolean bus_full;   /* a larger quota was refused */
@@ -616,6 +617,32 @@ static GstFlowReturn src_set_format(GstFramebusSrc *src, const struct framebus_f
     return changed || had_dmabufs != src->has_dmabufs ? src_renegotiate(src) : GST_FLOW_OK;
 }
 
+/* Leaves a frame out that downstream cannot have: one such frame is no end of the stream. */
+static void src_leave_out(GstFramebusSrc *src, const struct framebus_frame *frame, const char *why)
+{
+    GST_INFO_OBJECT(src, "frame %" G_GUINT64_FORMAT " is left out: %s", frame->sequence, why);
+    src->wants_key = TRUE;
+    GST_OBJECT_LOCK(src);
+    src->missed++;
+    GST_OBJECT_UNLOCK(src);
+    if (!src->leaves_out)
+        GST_ELEMENT_WARNING(src, STREAM, FAILED,
+                            ("%s leaves frames of bus %s out, and counts them as missed: %s.",
+                             GST_OBJECT_NAME(src), src->name, why),
+                            (NULL));
+    src->leaves_out = TRUE;
+}
+
+/* Returns TRUE if downstream takes frames that are not in DMA-BUFs. */
+static gboolean src_may_give_plain(GstFramebusSrc *src)
+{
+    GstCaps *both = gst_pad_peer_query_caps(GST_BASE_SRC_PAD(src), src->caps);
+    const gboolean may = !gst_caps_is_empty(both);
+
+    gst_caps_unref(both);
+    return may;
+}
+
 /* Follows the bus to another format, which the first frame has too, and out of DMA-BUFs. */
 static GstFlowReturn src_follow_format(GstFramebusSrc *src, const struct framebus_frame *frame,
                                        gboolean in_dmabuf)
@@ -641,7 +668,12 @@ static GstFlowReturn src_follow_format(GstFramebusSrc *src, const struct framebu
         flow = src_set_format(src, frame, in_dmabuf);
     if (flow != GST_FLOW_OK || in_dmabuf || !src->gives_dmabufs)
         return flow;
-    /* The writer had to copy this frame: DMA-BUFs can no longer be promised. */
+    /* The writer had to copy this frame. */
+    if (!src_may_give_plain(src)) {
+        src_leave_out(src, frame, "downstream takes DMA-BUFs only, and the writer had to copy them");
+        return AGAIN;
+    }
+    /* DMA-BUFs can no longer be promised. */
     src->has_dmabufs = FALSE;
     return src_renegotiate(src);
 }
@@ -841,12 +873,15 @@ static GstFlowReturn src_deliver(GstFramebusSrc *src, struct framebus_frame *fra
         src_describe(src, frame, *buffer);
         src_tell_tags(src, frame);
         src_note_delivered(src, *buffer, copies, dmabuf != NULL);
+    } else {
+        src_leave_out(src, frame,
+                      frame->data ? framebus_last_error() : "they have to be copied, and cannot be mapped");
     }
     if (copies)
         framebus_reader_release(src->reader, frame);
     if (*buffer && is_full && src->stats.quota <= HOLD_MOST)
         src_ask_for_hold(src, MIN(2 * src->stats.quota, HOLD_MOST));
-    return *buffer ? GST_FLOW_OK : GST_FLOW_ERROR;
+    return *buffer ? GST_FLOW_OK : AGAIN;
 }
 
 /* ---- Streaming ----------------------------------------------------------------------------- */
@@ -1095,7 +1130,7 @@ static gboolean src_start(GstBaseSrc *base)
         src_watch_end(src);
     arrival_init(&src->arrival, gst_base_src_is_live(base));
     src->wanted_hold = 0;
-    src->repeats = FALSE;
+    src->repeats = src->leaves_out = FALSE;
     src->takes_meta = src->takes_crop = src->has_dmabufs = src->gives_dmabufs = FALSE;
     if (src->wake.fd < 0) {
         GST_ELEMENT_ERROR(src, RESOURCE, FAILED, ("Cannot create an eventfd: %s.", g_strerror(EMFILE)),
