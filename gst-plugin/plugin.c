@@ -23,4 +23,4 @@ static gboolean plugin_init(GstPlugin *plugin)
 
 GST_PLUGIN_DEFINE(GST_VERSION_MAJOR, GST_VERSION_MINOR, framebus,
                   "Video frames from one process into others, in place", plugin_init, VERSION, "MIT/X11",
-                  "framebus", "https://framebus.example.org")
+                  "framebus", ORIGIN)

@@ -26,6 +26,23 @@
  */
 
 /**
+ * GstFramebusSink:huge-pages:
+ *
+ * Put memfd or System V memory into huge pages. The system must have set some aside, or the element
+ * fails.
+ *
+ * Since: 0.9
+ */
+
+/**
+ * GstFramebusSink:locked:
+ *
+ * Keep slots from being swapped out.
+ *
+ * Since: 0.9
+ */
+
+/**
  * GstFramebusSink:access-mode:
  *
  * Who may read, as the mode of a file: 0600 is this user alone, 0660 admits the members of
@@ -205,7 +222,8 @@
 /**
  * GstFramebusSrc:keep-last:
  *
- * Repeat the last picture, flagged %GST_BUFFER_FLAG_GAP, while there is no writer.
+ * Repeat the last picture, flagged %GST_BUFFER_FLAG_GAP, while there is no writer. The end of a stream
+ * then means the same, whatever #GstFramebusSrc:forward-eos is.
  *
  * Since: 0.9
  */

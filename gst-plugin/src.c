@@ -14,6 +14,9 @@
  *
  * The element posts these element messages:
  *
+ * - `framebussrc-connected`: a writer is read. Fields: #gchararray `bus`, #gint `writer-pid`.
+ * - `framebussrc-disconnected`: it is not read any more. Fields: the same, and #gchararray `reason`: it is
+ *   `gone`, it has `evicted` the element, or its bus was `left` for another one.
  * - `framebussrc-timeout`: nothing has come for #GstFramebusSrc:timeout. Fields: #gchararray `bus`, #guint64
  *   `waited` in nanoseconds, #gboolean `connected`, whether there is a writer.
  * - `framebussrc-stats`: the fields of #GstFramebusSrc:stats, at the end of each stream and of each run.

@@ -15,10 +15,10 @@ static gboolean uri_apply_parameter(GObject *object, const char *name, const cha
     gboolean valid;
 
     if (!property || !g_strv_contains(parameters, name)) {
-        g_autofree char *names = g_strjoinv(", ", (char **)parameters);
+        g_autofree char *known = g_strjoinv(", ", (char **)parameters);
 
         g_set_error(error, GST_URI_ERROR, GST_URI_ERROR_BAD_REFERENCE, "\"%s\" is not one of %s", name,
-                    names);
+                    known);
         return FALSE;
     }
     g_value_init(&value, property->value_type);

@@ -23,6 +23,8 @@ def version(text):
 
 
 FLOOR = version(re.search(r">= ([\d.]+)'", (ROOT / 'gst-plugin' / 'meson.build').read_text())[1])
+ANALYTICS = version(re.search(r"'gstreamer-analytics-1.0', version: '>= ([\d.]+)'",
+                              (ROOT / 'gst-plugin' / 'meson.build').read_text())[1])  # for a plugin of its own
 NAME = '.'.join(map(str, FLOOR))
 
 
@@ -48,10 +50,10 @@ def since():
     return found
 
 
-def uses(text):
+def uses(text, floor=FLOOR):
     """(a name of GStreamer, the version that is sure to be there, its line) for each name in a C file"""
     text = re.sub(r'/\*.*?\*/', lambda comment: '\n' * comment[0].count('\n'), text, flags=re.DOTALL)
-    sure = [FLOOR]
+    sure = [floor]
     for number, line in enumerate(re.sub(r'"(\\.|[^"\\])*"', '""', text).splitlines(), 1):
         if directive := re.match(r'\s*#\s*(if|ifdef|ifndef|elif|else|endif)\b(.*)', line):
             word, condition = directive.groups()
@@ -81,7 +83,7 @@ def test_every_name_of_gstreamer_is_old_enough_or_asked_for():
     known, seen, late = since(), set(), []
     for folder in BUILT_WITH_IT:
         for path in sorted((ROOT / folder).rglob('*.[ch]')):
-            for name, sure, number in uses(path.read_text()):
+            for name, sure, number in uses(path.read_text(), ANALYTICS if path.parent.name == 'analytics' else FLOOR):
                 seen.add(name)
                 if known.get(name, (0, 0)) > sure:
                     late.append(f'{path.relative_to(ROOT)}:{number}: {name} is of {".".join(map(str, known[name]))}')
@@ -107,7 +109,7 @@ def test_the_oldest_is_the_same_everywhere():
     named = []
     for path in ROOT.rglob('meson.build'):
         if not path.relative_to(ROOT).parts[0].startswith('build'):
-            named += re.findall(r"dependency\((?:name|'gst[^']*'), version: '>= ([\d.]+)'", path.read_text())
+            named += re.findall(r"dependency\((?:name|'gst(?!reamer-analytics)[^']*'), version: '>= ([\d.]+)'", path.read_text())
     assert len(named) >= 5 and set(named) == {NAME}
     for page, pattern in (('README.md', r'GStreamer ([\d.]+) or newer'), ('NEWS', r'GStreamer ([\d.]+) and newer'),
                           ('docs/using/gstreamer.md', r'GStreamer ([\d.]+) or newer'),

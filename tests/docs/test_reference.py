@@ -169,5 +169,7 @@ def test_plugin_and_elements_say_whose_they_are(inspect):
     assert len(calls) == 3 and all('PLUGIN_AUTHORS' in call for call in calls)  # the third is the device provider's
     plugin = inspect('framebus')
     assert re.search(r'^  Origin URL +https://\S+$', plugin, re.MULTILINE)
+    assert all(call.endswith('"framebus", ORIGIN)') for text in SOURCES.values()
+               for call in re.findall(r'GST_PLUGIN_DEFINE\(.*?\)(?=\n)', text, re.DOTALL))
     assert re.search(r'^  Binary package +framebus$', plugin, re.MULTILINE)
     assert re.search(r'^  Source module +framebus$', plugin, re.MULTILINE)
