@@ -56,6 +56,52 @@ GST_START_TEST(buses_are_devices_while_they_are_served)
 }
 GST_END_TEST
 
+static gint source_width(GstElement *pipeline)
+{
+    GstPad *pad = gst_element_get_static_pad(child(pipeline, "r"), "src");
+    GstCaps *caps = gst_pad_get_current_caps(pad);
+    gint width = 0;
+
+    if (caps)
+        gst_structure_get_int(gst_caps_get_structure(caps, 0), "width", &width);
+    gst_clear_caps(&caps);
+    gst_object_unref(pad);
+    return width;
+}
+
+static void wait_for_width(GstElement *pipeline, gint width)
+{
+    for (guint i = 0; i < 1000 && source_width(pipeline) != width; i++)
+        g_usleep(10000);
+    fail_unless_equals_int(source_width(pipeline), width);
+}
+
+/* As a program with a list of cameras does it, without stopping its pipeline. */
+GST_START_TEST(a_device_takes_over_a_source_that_plays)
+{
+    GstDeviceProvider *provider = gst_device_provider_factory_get_by_name("framebusdeviceprovider");
+    GstElement *small = pipeline_play("videotestsrc ! " CAPS " ! framebussink bus=b");
+    GstElement *source = pipeline_play("framebussrc name=r bus=b ! fakesink");
+    GstElement *large, *other = gst_element_factory_make("fakesrc", NULL);
+    GList *devices;
+
+    wait_for_width(source, 64);
+    pipeline_end(small);
+    large = pipeline_play("videotestsrc ! video/x-raw, format=(string)RGB, width=(int)320, "
+                          "height=(int)240 ! framebussink bus=c");
+    wait_for_devices(provider, 1);
+    devices = gst_device_provider_get_devices(provider);
+    fail_unless(gst_device_reconfigure_element(devices->data, child(source, "r")));
+    fail_if(gst_device_reconfigure_element(devices->data, other));
+    wait_for_width(source, 320);
+    g_list_free_full(devices, gst_object_unref);
+    gst_object_unref(other);
+    gst_object_unref(provider);
+    pipeline_end(source);
+    pipeline_end(large);
+}
+GST_END_TEST
+
 /* Puts a frame on the bus whose caps, and whose blocks of metadata, GStreamer would parse for weeks. */
 static struct framebus_writer *writer_of_nested_text(void)
 {
@@ -152,6 +198,7 @@ static Suite *device_suite(void)
     tcase_set_timeout(tests, 100);
     tcase_add_checked_fixture(tests, directory_setup, directory_teardown);
     tcase_add_test(tests, buses_are_devices_while_they_are_served);
+    tcase_add_test(tests, a_device_takes_over_a_source_that_plays);
     tcase_add_test(tests, nested_text_of_a_writer_keeps_nobody_busy);
     tcase_add_test(tests, automatic_sources_are_not_ours);
     return suite;
