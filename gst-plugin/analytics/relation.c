@@ -14,7 +14,6 @@
  */
 #include "analytics.h"
 
-#include <gst/analytics/analytics.h>
 #include <gst/video/video.h>
 #include <math.h>
 #include <string.h>
@@ -251,6 +250,37 @@ static gboolean segmentation_restore(struct block *block, GstAnalyticsRelationMe
 }
 #endif
 
+/* ---- Tensors ------------------------------------------------------------------------------- */
+
+#if GST_CHECK_VERSION(1, 28, 0)
+static void tensor_record_write(GByteArray *bytes, GstAnalyticsMtd *mtd,
+                                const GstBuffer *buffer G_GNUC_UNUSED)
+{
+    tensor_put(bytes, gst_analytics_tensor_mtd_get_tensor(mtd));
+}
+
+static gboolean tensor_record_restore(struct block *block, GstAnalyticsRelationMeta *meta,
+                                      const struct meta_target *target G_GNUC_UNUSED, GstAnalyticsMtd *mtd)
+{
+    GstTensor *tensor = tensor_take(block), *record;
+
+    if (!tensor || !block_is_used_up(block) ||
+        !gst_analytics_relation_meta_add_tensor_mtd(meta, tensor->num_dims, mtd)) {
+        g_clear_pointer(&tensor, gst_tensor_free);
+        return FALSE;
+    }
+    record = gst_analytics_tensor_mtd_get_tensor(mtd);
+    record->id = tensor->id;
+    record->layout = tensor->layout;
+    record->data_type = tensor->data_type;
+    record->dims_order = tensor->dims_order;
+    record->data = g_steal_pointer(&tensor->data);
+    memcpy(record->dims, tensor->dims, tensor->num_dims * sizeof(*tensor->dims));
+    gst_tensor_free(tensor);
+    return TRUE;
+}
+#endif
+
 /* ---- All of them --------------------------------------------------------------------------- */
 
 static const struct record_kind record_kinds[] = {
@@ -259,6 +289,9 @@ static const struct record_kind record_kinds[] = {
     {gst_analytics_tracking_mtd_get_mtd_type, tracking_write, tracking_restore},
 #if GST_CHECK_VERSION(1, 26, 0)
     {gst_analytics_segmentation_mtd_get_mtd_type, segmentation_write, segmentation_restore},
+#endif
+#if GST_CHECK_VERSION(1, 28, 0)
+    {gst_analytics_tensor_mtd_get_mtd_type, tensor_record_write, tensor_record_restore},
 #endif
 };
 

@@ -6,8 +6,6 @@
  */
 #include "analytics.h"
 
-#include <gst/analytics/analytics.h>
-
 #if GST_CHECK_VERSION(1, 26, 0)
 
 #define TENSORS_MOST    1024
@@ -16,7 +14,7 @@
 /* Bits of an element, by its GstTensorDataType. */
 static const guint8 element_bits[] = {4, 8, 16, 32, 64, 4, 8, 16, 32, 64, 16, 32, 64, 16};
 
-static gboolean tensor_put(GByteArray *bytes, const GstTensor *tensor)
+gboolean tensor_put(GByteArray *bytes, const GstTensor *tensor)
 {
     GstMapInfo map;
 
@@ -61,8 +59,7 @@ static gboolean tensor_has_size(const GstTensor *tensor, gsize size)
            (bits + 7) / 8 == size;
 }
 
-/* Returns NULL if it makes no sense. */
-static GstTensor *tensor_take(struct block *block)
+GstTensor *tensor_take(struct block *block)
 {
     const GQuark id = label_take(block);
     const guint32 type = block_take_u32(block), order = block_take_u32(block), count = block_take_u32(block);

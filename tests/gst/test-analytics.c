@@ -4,7 +4,6 @@
 #include "journey.h"
 #include "meta.h"
 
-#include <gst/analytics/analytics.h>
 #include <gst/app/app.h>
 #include <gst/check/gstharness.h>
 #include <gst/video/video.h>
@@ -200,12 +199,45 @@ static void check_tensors(GstBuffer *buffer)
 }
 #endif
 
+#if GST_CHECK_VERSION(1, 28, 0)
+static void attach_tensor_record(GstBuffer *buffer)
+{
+    GstAnalyticsRelationMeta *meta = gst_buffer_add_analytics_relation_meta(buffer);
+    gsize dimensions[] = {2, 3};
+    GstAnalyticsMtd mtd;
+
+    gst_analytics_relation_meta_add_tensor_mtd_simple(
+        meta, g_quark_from_static_string("scores"), GST_TENSOR_DATA_TYPE_UINT8,
+        gst_buffer_new_memdup("abcdef", 6), GST_TENSOR_DIM_ORDER_COL_MAJOR, 2, dimensions, &mtd);
+}
+
+static void check_tensor_record(GstBuffer *buffer)
+{
+    GstAnalyticsRelationMeta *meta = gst_buffer_get_analytics_relation_meta(buffer);
+    const GstTensor *tensor;
+    GstAnalyticsMtd mtd;
+
+    fail_unless(meta && gst_analytics_relation_meta_get_tensor_mtd(meta, 0, &mtd));
+    tensor = gst_analytics_tensor_mtd_get_tensor(&mtd);
+    fail_unless_equals_string(g_quark_to_string(tensor->id), "scores");
+    fail_unless(tensor->data_type == GST_TENSOR_DATA_TYPE_UINT8 &&
+                tensor->dims_order == GST_TENSOR_DIM_ORDER_COL_MAJOR && tensor->num_dims == 2 &&
+                tensor->dims[0] == 2 && tensor->dims[1] == 3);
+    fail_unless(gst_buffer_get_size(tensor->data) == 6 &&
+                gst_buffer_memcmp(tensor->data, 0, "abcdef", 6) == 0);
+}
+#endif
+
 static const struct journey journeys[] = {
     {PICTURE, PICTURE_SIZE, attach_relations, check_relations, use_relations,
      FRAMEBUS_TAG('f', 'b', 'a', 'r')},
 #if GST_CHECK_VERSION(1, 26, 0)
     {PICTURE, PICTURE_SIZE, attach_mask, check_mask, use_relations, FRAMEBUS_TAG('f', 'b', 'a', 'r')},
     {PICTURE, PICTURE_SIZE, attach_tensors, check_tensors, NULL, FRAMEBUS_TAG('f', 'b', 't', 'e')},
+#endif
+#if GST_CHECK_VERSION(1, 28, 0)
+    {PICTURE, PICTURE_SIZE, attach_tensor_record, check_tensor_record, use_relations,
+     FRAMEBUS_TAG('f', 'b', 'a', 'r')},
 #endif
 };
 
