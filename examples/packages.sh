@@ -26,8 +26,8 @@ test=(abigail-tools chromium-headless-shell clang clang-format clang-tidy cppche
     libc6-dbg libclang-rt-dev libcmocka-dev libgl1 libgl1-mesa-dri libgstreamer-plugins-bad1.0-dev libopencv-core-dev
     libopencv-imgproc-dev libseccomp-dev libuv1-dev man-db mandoc mpv musl-tools obs-plugins obs-studio openbox pipewire
     pipewire-bin procps python3 python3-gi python3-mesonpy python3-numpy python3-opencv python3-pil python3-pip
-    python3-pytest python3-venv socat spin util-linux valgrind vlc-bin vlc-plugin-base vlc-plugin-video-output weston wireplumber x11-utils xauth
-    xdotool xvfb zsh)
+    python3-pytest python3-venv socat spin util-linux valgrind vlc-bin vlc-plugin-base vlc-plugin-video-output weston
+    wireplumber x11-utils xauth xdotool xvfb zsh)
 deb=(build-essential ca-certificates debhelper dh-python dpkg-dev lintian mmdebstrap)
 vm=(busybox-static cpio gcc kmod make python3 qemu-system-x86 xz-utils zstd)
 cross=(mmdebstrap uidmap)

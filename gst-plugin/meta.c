@@ -98,8 +98,6 @@ static gboolean meta_depart(GstBuffer *buffer, GstMeta **meta, gpointer user)
 
     if (!carrier)
         return TRUE;
-    if (!departure->bytes)
-        departure->bytes = g_byte_array_new();
     g_byte_array_set_size(departure->bytes, 0);
     output = (struct meta_output){departure->frame, buffer, departure->bytes, carrier->tag, NULL};
     if (carrier->version)
@@ -185,9 +183,9 @@ void meta_load_plugins(void)
     g_once_init_leave(&once, 1);
 }
 
-guint meta_to_frame(struct framebus_frame *frame, GstBuffer *buffer, char **why)
+guint meta_to_frame(struct framebus_frame *frame, GstBuffer *buffer, GByteArray *scratch, char **why)
 {
-    struct meta_departure departure = {.frame = frame, .why = why};
+    struct meta_departure departure = {.frame = frame, .bytes = scratch, .why = why};
     const struct framebus_format *format = frame->format;
     const GstVideoCropMeta *crop = gst_buffer_get_video_crop_meta(buffer);
 
@@ -203,7 +201,6 @@ guint meta_to_frame(struct framebus_frame *frame, GstBuffer *buffer, char **why)
         (guint64)crop->x + crop->width <= format->width && (guint64)crop->y + crop->height <= format->height)
         frame->crop = (struct framebus_rect){crop->x, crop->y, crop->width, crop->height};
     gst_buffer_foreach_meta(buffer, meta_depart, &departure);
-    g_clear_pointer(&departure.bytes, g_byte_array_unref);
     return departure.left_out;
 }
 

@@ -26,9 +26,10 @@ void meta_load_plugins(void);
 
 /*
  * Describes a frame to be published as the buffer is described. Metas that do not fit are left out. Returns
- * their number; if there are any and *why is NULL, *why becomes a sentence about the first of them.
+ * their number; if there are any and *why is NULL, *why becomes a sentence about the first of them. What
+ * `scratch` holds does not matter, neither before nor after.
  */
-guint meta_to_frame(struct framebus_frame *frame, GstBuffer *buffer, char **why);
+guint meta_to_frame(struct framebus_frame *frame, GstBuffer *buffer, GByteArray *scratch, char **why);
 
 /* Describes a buffer, which has its timestamps, as the frame is described. `cut` is the part of the picture
  * that the buffer has, of no width if that is all of it; `audio` describes raw audio, and else nothing. */

@@ -36,7 +36,7 @@ static void publisher_describe(struct publisher *publisher, struct framebus_fram
         framebus_frame_add_meta(frame, TAG_DTS, &times->dts_after_ns, sizeof(times->dts_after_ns));
     if (times->shift_ns)
         framebus_frame_add_meta(frame, TAG_SHIFT, &times->shift_ns, sizeof(times->shift_ns));
-    publisher->metas_left_out = meta_to_frame(frame, buffer, &publisher->why_left_out);
+    publisher->metas_left_out = meta_to_frame(frame, buffer, publisher->scratch, &publisher->why_left_out);
     frame->flags |= publisher_flags(publisher);
     frame->capture_ns = times->capture_ns;
     if (times->rate != 1.0 && times->rate > 0)
@@ -321,6 +321,7 @@ void publisher_init(struct publisher *publisher, GstFramebusAllocator *allocator
         .use = ALLOCATOR_FOR_RENDER,
         .row_mask = row_mask,
         .imports = imports ? imports_new(allocator) : NULL,
+        .scratch = g_byte_array_new(),
     };
 }
 
@@ -340,4 +341,5 @@ void publisher_finish(struct publisher *publisher)
     tags_said_finish(&publisher->tags);
     g_clear_pointer(&publisher->text, g_free);
     g_clear_pointer(&publisher->why_left_out, g_free);
+    g_clear_pointer(&publisher->scratch, g_byte_array_unref);
 }

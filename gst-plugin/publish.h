@@ -28,6 +28,7 @@ struct publisher {
     GstVideoInfo info;     /* of that picture */
     guint64 modifier;      /* 0: it is linear; else it can be shared, but not be copied */
 
+    GByteArray *scratch;  /* where metas become bytes */
     guint metas_left_out; /* of the buffer that was published last */
     char *why_left_out;   /* a sentence about the first since publisher_init(); NULL: there was none */
 };

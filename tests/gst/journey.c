@@ -111,6 +111,7 @@ void journey_garble(const struct journey *journey)
 {
     GstCaps *caps = gst_caps_from_string(journey->caps);
     GstBuffer *buffer = journey_buffer_new(journey);
+    GByteArray *scratch = g_byte_array_new();
     struct framebus_format format;
     struct framebus_writer *writer;
     struct framebus_frame *frame;
@@ -128,12 +129,13 @@ void journey_garble(const struct journey *journey)
     fail_unless_equals_int(framebus_writer_open(&writer, "b", &format, NULL), 0);
     fail_unless_equals_int(framebus_writer_begin(writer, &frame), 0);
     journey->attach(buffer);
-    fail_unless_equals_int(meta_to_frame(frame, buffer, &why), 0);
+    fail_unless_equals_int(meta_to_frame(frame, buffer, scratch, &why), 0);
     block = framebus_frame_get_meta(frame, journey->tag, 0, &size);
     fail_unless(block != NULL);
     journey_garble_block(journey, block, size, frame, &audio);
     framebus_writer_release(writer, frame);
     framebus_writer_close(writer);
+    g_byte_array_unref(scratch);
     gst_buffer_unref(buffer);
     gst_caps_unref(caps);
 }
