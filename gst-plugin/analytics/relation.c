@@ -323,21 +323,21 @@ static void record_put(GByteArray *bytes, GstAnalyticsMtd *mtd, const GstBuffer 
     size_set(bytes, begin, bytes->len - begin);
 }
 
-static void relations_put(GByteArray *bytes, const GstAnalyticsRelationMeta *meta, guint records)
+static void relations_put(GByteArray *bytes, GstAnalyticsRelationMeta *meta, guint records)
 {
     const guint begin = size_put(bytes);
     guint32 count = 0;
 
+    /* To ask for each pair would take milliseconds where there are hundreds of records. */
     for (guint first = 0; first < records; first++) {
-        for (guint second = 0; second < records; second++) {
-            const guint type =
-                gst_analytics_relation_meta_get_relation((GstAnalyticsRelationMeta *)meta, first, second);
+        GstAnalyticsMtd second;
+        gpointer state = NULL;
 
-            if (type == GST_ANALYTICS_REL_TYPE_NONE)
-                continue;
+        while (gst_analytics_relation_meta_get_direct_related(meta, first, GST_ANALYTICS_REL_TYPE_ANY,
+                                                              GST_ANALYTICS_MTD_TYPE_ANY, &state, &second)) {
             block_put_u32(bytes, first);
-            block_put_u32(bytes, second);
-            block_put_u32(bytes, type);
+            block_put_u32(bytes, second.id);
+            block_put_u32(bytes, gst_analytics_relation_meta_get_relation(meta, first, second.id));
             count++;
         }
     }
