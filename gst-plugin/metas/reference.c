@@ -81,13 +81,16 @@ static gboolean reference_restore(struct block *block, const struct meta_target 
     const guint64 timestamp = block_take_u64(block), duration = block_take_u64(block);
     const char *text = block_take_text(block), *info = block->left ? block_take_text(block) : NULL;
     GstReferenceTimestampMeta *meta;
+    GstStructure *structure;
     GstCaps *caps;
 
-    if (!block_is_used_up(block) || !GST_CLOCK_TIME_IS_VALID(timestamp) || !text_is_harmless(text))
+    if (!block_is_used_up(block) || !GST_CLOCK_TIME_IS_VALID(timestamp))
         return FALSE;
-    caps = gst_caps_from_string(text);
-    if (!caps)
+    /* One without features, of whose names GStreamer would warn. */
+    structure = text_to_structure(text);
+    if (!structure)
         return FALSE;
+    caps = gst_caps_new_full(structure, NULL);
     meta = gst_buffer_add_reference_timestamp_meta(target->buffer, caps, timestamp, duration);
     if (meta && info)
         reference_restore_info(meta, info);

@@ -107,35 +107,106 @@ static void journey_garble_block(const struct journey *journey, const guint8 *bl
     }
 }
 
-void journey_garble(const struct journey *journey)
+/* Makes the block of a journey, as a writer of its own does. */
+static GBytes *journey_block(const struct journey *journey)
 {
-    GstCaps *caps = gst_caps_from_string(journey->caps);
     GstBuffer *buffer = journey_buffer_new(journey);
     GByteArray *scratch = g_byte_array_new();
     struct framebus_format format;
     struct framebus_writer *writer;
     struct framebus_frame *frame;
-    GstAudioInfo audio;
     char *why = NULL;
-    const void *block;
+    const void *data;
+    GBytes *block;
     size_t size;
+
+    fail_unless_equals_int(framebus_format_init_opaque(&format, journey->caps, journey->size), 0);
+    fail_unless_equals_int(framebus_writer_open(&writer, "block", &format, NULL), 0);
+    fail_unless_equals_int(framebus_writer_begin(writer, &frame), 0);
+    journey->attach(buffer);
+    fail_unless_equals_int(meta_to_frame(frame, buffer, scratch, &why), 0);
+    data = framebus_frame_get_meta(frame, journey->tag, 0, &size);
+    fail_unless(data != NULL);
+    block = g_bytes_new(data, size);
+    framebus_writer_release(writer, frame);
+    framebus_writer_close(writer);
+    g_byte_array_unref(scratch);
+    gst_buffer_unref(buffer);
+    return block;
+}
+
+void journey_garble(const struct journey *journey)
+{
+    const struct framebus_format format = {.width = 64, .height = 32};
+    const struct framebus_frame frame = {.format = &format};
+    GstCaps *caps = gst_caps_from_string(journey->caps);
+    GBytes *block = journey_block(journey);
+    gconstpointer data;
+    GstAudioInfo audio;
+    gsize size;
 
     gst_audio_info_init(&audio);
     if (gst_structure_has_name(gst_caps_get_structure(caps, 0), "audio/x-raw"))
         fail_unless(gst_audio_info_from_caps(&audio, caps));
     else
         audio.finfo = NULL;
-    fail_unless_equals_int(framebus_format_init_opaque(&format, journey->caps, journey->size), 0);
-    fail_unless_equals_int(framebus_writer_open(&writer, "b", &format, NULL), 0);
-    fail_unless_equals_int(framebus_writer_begin(writer, &frame), 0);
-    journey->attach(buffer);
-    fail_unless_equals_int(meta_to_frame(frame, buffer, scratch, &why), 0);
-    block = framebus_frame_get_meta(frame, journey->tag, 0, &size);
-    fail_unless(block != NULL);
-    journey_garble_block(journey, block, size, frame, &audio);
-    framebus_writer_release(writer, frame);
-    framebus_writer_close(writer);
-    g_byte_array_unref(scratch);
-    gst_buffer_unref(buffer);
+    data = g_bytes_get_data(block, &size);
+    journey_garble_block(journey, data, size, &frame, &audio);
+    g_bytes_unref(block);
     gst_caps_unref(caps);
+}
+
+/* Publishes a frame with all blocks, in each of which some bytes may be changed, or missing. */
+static void journey_publish(struct framebus_writer *writer, const struct journey *journeys,
+                            GBytes *const *blocks, guint count, GRand *chance)
+{
+    struct framebus_frame *frame;
+
+    fail_unless_equals_int(framebus_writer_begin(writer, &frame), 0);
+    for (guint i = 0; i < count; i++) {
+        gsize size = g_bytes_get_size(blocks[i]);
+        g_autofree guint8 *copy = g_memdup2(g_bytes_get_data(blocks[i], NULL), size);
+
+        for (guint changes = g_rand_int_range(chance, 0, 4); changes > 0; changes--)
+            copy[g_rand_int_range(chance, 0, (gint32)size)] = (guint8)g_rand_int(chance);
+        if (g_rand_int_range(chance, 0, 4) == 0)
+            size = (gsize)g_rand_int_range(chance, 0, (gint32)size);
+        fail_unless_equals_int(framebus_frame_add_meta(frame, journeys[i].tag, copy, size), 0);
+    }
+    fail_unless_equals_int(framebus_writer_publish(writer, frame), 0);
+    framebus_writer_release(writer, frame);
+}
+
+void journey_deceive(const struct journey *journeys, guint count)
+{
+    const struct framebus_writer_options options = {.meta_size = FRAMEBUS_META_MAX};
+    GRand *chance = g_rand_new_with_seed(4);
+    GBytes **blocks = g_new(GBytes *, count);
+    struct framebus_format format;
+    struct framebus_writer *writer;
+    GstElement *reader;
+
+    for (guint i = 0; i < count; i++)
+        blocks[i] = journey_block(&journeys[i]);
+    fail_unless_equals_int(framebus_format_init(&format, framebus_format_by_name("NV12")->fourcc, 64, 32), 0);
+    fail_unless_equals_int(framebus_writer_open(&writer, "b", &format, &options), 0);
+    reader = pipeline_play("framebussrc bus=b ! appsink name=out sync=false");
+    for (guint delivered = 0, published = 0; delivered < 1000;) {
+        GstSample *sample;
+
+        journey_publish(writer, journeys, blocks, count, chance);
+        fail_unless(published++ < 100000);
+        framebus_writer_dispatch(writer);
+        sample = gst_app_sink_try_pull_sample(GST_APP_SINK(child(reader, "out")),
+                                              delivered ? 0 : 10 * GST_MSECOND);
+        delivered += sample != NULL;
+        if (sample)
+            gst_sample_unref(sample);
+    }
+    pipeline_end(reader);
+    framebus_writer_close(writer);
+    for (guint i = 0; i < count; i++)
+        g_bytes_unref(blocks[i]);
+    g_free(blocks);
+    g_rand_free(chance);
 }

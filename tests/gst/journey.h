@@ -25,4 +25,8 @@ void journey_travel(const struct journey *journeys, guint index);
 /* Cuts the block of the journey, changes each of its bytes, and reads it each time. */
 void journey_garble(const struct journey *journey);
 
+/* Reads a bus whose frames have all blocks, with bytes of them changed, by a pipeline of the elements: each
+ * frame arrives. */
+void journey_deceive(const struct journey *journeys, guint count);
+
 #endif

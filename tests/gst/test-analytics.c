@@ -255,6 +255,14 @@ GST_START_TEST(a_garbled_block_does_no_harm)
 }
 GST_END_TEST
 
+GST_START_TEST(a_writer_of_garbled_blocks_stops_no_reader)
+{
+    meta_register();
+    meta_add_carriers(&analytics_carriers);
+    journey_deceive(journeys, G_N_ELEMENTS(journeys));
+}
+GST_END_TEST
+
 /* Restores a block of one record, or several blocks of them. */
 static gboolean restore_record(GstBuffer *buffer, const char *name, const char *label, guint32 count)
 {
@@ -378,6 +386,7 @@ static Suite *analytics_suite(void)
     tcase_add_checked_fixture(tests, directory_setup, directory_teardown);
     tcase_add_loop_test(tests, analytics_travel, 0, G_N_ELEMENTS(journeys));
     tcase_add_loop_test(tests, a_garbled_block_does_no_harm, 0, G_N_ELEMENTS(journeys));
+    tcase_add_test(tests, a_writer_of_garbled_blocks_stops_no_reader);
     tcase_add_test(tests, records_are_limited);
     tcase_add_test(tests, labels_are_not_kept_without_limit);
     tcase_add_test(tests, too_many_records_are_told);

@@ -442,6 +442,14 @@ GST_START_TEST(a_garbled_block_does_no_harm)
 }
 GST_END_TEST
 
+GST_START_TEST(a_writer_of_garbled_blocks_stops_no_reader)
+{
+    meta_register();
+    label_register();
+    journey_deceive(journeys, G_N_ELEMENTS(journeys));
+}
+GST_END_TEST
+
 /* What does not fit is counted, and told once. The time of a payload is not lost because of it. */
 GST_START_TEST(what_does_not_fit_is_told)
 {
@@ -563,6 +571,7 @@ static Suite *metas_suite(void)
     tcase_add_checked_fixture(tests, directory_setup, directory_teardown);
     tcase_add_loop_test(tests, a_meta_travels, 0, G_N_ELEMENTS(journeys));
     tcase_add_loop_test(tests, a_garbled_block_does_no_harm, 0, G_N_ELEMENTS(journeys));
+    tcase_add_test(tests, a_writer_of_garbled_blocks_stops_no_reader);
     tcase_add_test(tests, what_does_not_fit_is_told);
     tcase_add_test(tests, overlays_move_with_the_part_of_a_picture);
     tcase_add_loop_test(tests, only_registered_metas_are_taken, 0, 6);
