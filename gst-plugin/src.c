@@ -53,6 +53,10 @@
 /* How long nothing comes before somebody is told. */
 #define TELL_NS ((gint64)(2 * GST_SECOND))
 
+/* Frames in a row whose memory is of one kind, after which the caps of DMA-BUFs are tried again, or a format
+ * that begins without them is believed to have none. */
+#define FRAMES_ALIKE 60
+
 /* How often the last frame is repeated if its duration is unknown, and at most. */
 #define REPEAT_NS       (100 * GST_MSECOND)
 #define REPEAT_LEAST_NS ((gint64)(5 * GST_MSECOND))
@@ -114,8 +118,9 @@ struct _GstFramebusSrc {
     gint given;                     /* that fd, or another one of the same socket */
     struct framebus_reader *reader; /* set under the object lock, too: other threads ask it for key frames */
     GstAllocator *dmabufs;          /* of the memories that frames are in */
-    gboolean has_dmabufs;           /* each frame of this format so far was in a DMA-BUF */
+    gboolean has_dmabufs;           /* frames are in DMA-BUFs, as far as can be said */
     gboolean gives_dmabufs;         /* caps with DMA-BUFs were negotiated */
+    guint alike;                    /* frames in a row that contradict these two */
     guint32 serial;                 /* the format_serial of `format`; 0: there is none yet */
     gboolean is_mixed; /* a frame of this format was interlaced, of which the bus has no caps text */
     struct buffer_format format;
@@ -604,6 +609,7 @@ static GstFlowReturn src_set_format(GstFramebusSrc *src, const struct framebus_f
     gst_clear_buffer(&src->prepared);
     src->serial = frame->format_serial;
     src->has_dmabufs = in_dmabuf;
+    src->alike = 0;
 
     GST_OBJECT_LOCK(src);
     src->spare_latency = GST_CLOCK_TIME_NONE;
@@ -636,17 +642,35 @@ static void src_leave_out(GstFramebusSrc *src, const struct framebus_frame *fram
     src->leaves_out = TRUE;
 }
 
-/* Returns TRUE if downstream takes frames that are not in DMA-BUFs. */
-static gboolean src_may_give_plain(GstFramebusSrc *src)
+/* Returns TRUE for a frame that the writer had to copy, of which downstream, which can use nothing but
+ * DMA-BUFs, does without. The next one may be in a DMA-BUF again, unless another format has begun. */
+static gboolean src_does_without(GstFramebusSrc *src, const struct framebus_frame *frame, gboolean in_dmabuf)
 {
-    GstCaps *both = gst_pad_peer_query_caps(GST_BASE_SRC_PAD(src), src->caps);
-    const gboolean may = !gst_caps_is_empty(both);
+    const gboolean is_new = src->serial != frame->format_serial;
 
-    gst_caps_unref(both);
-    return may;
+    if (in_dmabuf || !src->gives_dmabufs || !src->caps ||
+        gst_pad_peer_query_accept_caps(GST_BASE_SRC_PAD(src), src->caps) ||
+        (is_new && ++src->alike > FRAMES_ALIKE))
+        return FALSE;
+    src_leave_out(src, frame, "downstream takes DMA-BUFs only, and the writer had to copy them");
+    return TRUE;
 }
 
-/* Follows the bus to another format, which the first frame has too, and out of DMA-BUFs. */
+/* Tries caps with DMA-BUFs once more, when frames have been in such for a while. */
+static GstFlowReturn src_try_dmabufs(GstFramebusSrc *src, gboolean in_dmabuf)
+{
+    if (src->has_dmabufs)
+        return GST_FLOW_OK;
+    src->alike = in_dmabuf ? src->alike + 1 : 0;
+    if (src->alike < FRAMES_ALIKE)
+        return GST_FLOW_OK;
+    src->alike = 0;
+    src->has_dmabufs = TRUE;
+    return src_renegotiate(src);
+}
+
+/* Follows the bus to another format, which the first frame has too, and into and out of DMA-BUFs. AGAIN: this
+ * frame is not for downstream. */
 static GstFlowReturn src_follow_format(GstFramebusSrc *src, const struct framebus_frame *frame,
                                        gboolean in_dmabuf)
 {
@@ -662,6 +686,8 @@ static GstFlowReturn src_follow_format(GstFramebusSrc *src, const struct framebu
                           (NULL));
         return GST_FLOW_ERROR;
     }
+    if (src_does_without(src, frame, in_dmabuf))
+        return AGAIN;
     if (!src->caps || src->serial != frame->format_serial)
         flow = src_set_format(src, frame, in_dmabuf);
     if (flow == GST_FLOW_OK && !src->is_mixed && src_is_mixed(frame))
@@ -669,15 +695,13 @@ static GstFlowReturn src_follow_format(GstFramebusSrc *src, const struct framebu
     cut = src_cut_of(src, frame); /* downstream may just have said whether it crops */
     if (flow == GST_FLOW_OK && memcmp(&cut, &src->format.cut, sizeof(cut)) != 0)
         flow = src_set_format(src, frame, in_dmabuf);
+    if (flow == GST_FLOW_OK)
+        flow = src_try_dmabufs(src, in_dmabuf);
     if (flow != GST_FLOW_OK || in_dmabuf || !src->gives_dmabufs)
         return flow;
-    /* The writer had to copy this frame. */
-    if (!src_may_give_plain(src)) {
-        src_leave_out(src, frame, "downstream takes DMA-BUFs only, and the writer had to copy them");
-        return AGAIN;
-    }
-    /* DMA-BUFs can no longer be promised. */
+    /* The writer had to copy this frame: DMA-BUFs cannot be promised for now. */
     src->has_dmabufs = FALSE;
+    src->alike = 0;
     return src_renegotiate(src);
 }
 
