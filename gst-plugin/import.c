@@ -22,6 +22,7 @@ struct import {
     struct imports *imports;        /* a reference */
     struct framebus_import *buffer; /* NULL: not registered */
     GstBuffer *published;           /* the buffer while it is on the bus; else NULL */
+    guint64 number;                 /* how many were published before */
     int refused;                    /* why the bus cannot have it as what is described below; 0: it can */
     char *text;                     /* the caps; NULL: nothing was tried yet */
     guint parts;
@@ -37,6 +38,7 @@ struct imports {
     guint published; /* buffers on the bus */
 
     /* The streaming thread's. */
+    guint64 number;     /* buffers published so far */
     gconstpointer pool; /* upstream's pool, only to be compared */
     guint pool_size;    /* buffers that it has at least */
 };
@@ -221,11 +223,64 @@ static gboolean import_is_known(const struct import *import, guint parts, const 
 
 /* ---- Publishing ---------------------------------------------------------------------------- */
 
+static int writer_recall(struct framebus_writer *writer G_GNUC_UNUSED, gpointer user)
+{
+    return framebus_import_recall(((struct import *)user)->buffer);
+}
+
+/* Returns the oldest of the buffers on the bus that were published after `*after`, with a reference that
+ * keeps it and its import; NULL: there is none. *after is then its number. */
+static GstBuffer *imports_oldest(struct imports *imports, guint64 *after, struct import **oldest)
+{
+    GstBuffer *buffer = NULL;
+
+    *oldest = NULL;
+    g_mutex_lock(&imports->lock);
+    for (guint i = 0; i < imports->list->len; i++) {
+        struct import *import = g_ptr_array_index(imports->list, i);
+
+        if (import->published && import->buffer && import->number > *after &&
+            (!*oldest || import->number < (*oldest)->number))
+            *oldest = import;
+    }
+    if (*oldest) {
+        buffer = gst_buffer_ref((*oldest)->published);
+        *after = (*oldest)->number;
+    }
+    g_mutex_unlock(&imports->lock);
+    return buffer;
+}
+
+/* Takes back the oldest buffer that no reader has, before the history has passed, unless it is the newest. */
+static void imports_recall_one(struct imports *imports)
+{
+    struct import *import;
+    GstBuffer *buffer;
+    guint64 after = 0;
+    int r = -EBUSY;
+
+    while (r < 0 && (buffer = imports_oldest(imports, &after, &import))) {
+        r = allocator_call(imports->allocator, writer_recall, import);
+        gst_buffer_unref(buffer);
+    }
+}
+
+static gboolean imports_have_room(struct imports *imports)
+{
+    gboolean have;
+
+    g_mutex_lock(&imports->lock);
+    have = imports->published + LEFT_TO_UPSTREAM < MAX(imports->pool_size, imports->list->len);
+    g_mutex_unlock(&imports->lock);
+    return have;
+}
+
 /*
- * Returns FALSE if upstream would be left with too few buffers. A buffer on the bus comes back only when
- * newer frames have pushed it out of the history and readers have released it: an upstream whose buffers were
- * all there would wait without end. Further frames are copied, and push the older ones out. If a pool does
- * not tell its size, the number of its memories that were seen counts.
+ * Returns FALSE if upstream would be left with too few buffers. A buffer on the bus comes back when newer
+ * frames have pushed it out of the history and readers have released it: an upstream whose buffers were all
+ * there would wait without end. If it has few, older ones are taken back earlier; what readers have of those
+ * makes further frames be copied. If a pool does not tell its size, the number of its memories that were seen
+ * counts.
  */
 static gboolean imports_can_take(struct imports *imports, const struct import *import,
                                  const GstBuffer *buffer)
@@ -241,10 +296,12 @@ static gboolean imports_can_take(struct imports *imports, const struct import *i
         imports->pool = buffer->pool;
     }
     g_mutex_lock(&imports->lock);
-    can = !import->published && (!buffer->pool || imports->published + LEFT_TO_UPSTREAM <
-                                                      MAX(imports->pool_size, imports->list->len));
+    can = !import->published;
     g_mutex_unlock(&imports->lock);
-    return can;
+    if (!can || !buffer->pool || imports_have_room(imports))
+        return can;
+    imports_recall_one(imports);
+    return imports_have_room(imports);
 }
 
 struct attempt {
@@ -386,6 +443,7 @@ struct framebus_frame *imports_begin(struct imports *imports, GstBuffer *buffer,
         return NULL;
     g_mutex_lock(&imports->lock);
     attempt.import->published = gst_buffer_ref(buffer);
+    attempt.import->number = ++imports->number;
     imports->published++;
     g_mutex_unlock(&imports->lock);
     return attempt.frame;

@@ -617,6 +617,15 @@ FRAMEBUS_API int framebus_import_create(struct framebus_import **import, struct 
                                         const struct framebus_part *parts, unsigned count,
                                         void (*returned)(void *user), void *user);
 
+/**
+ * Takes such memory back before `history` newer frames were published: for the owner of few buffers, who
+ * needs this one for the next frame. `returned` is called before this function returns, unless the memory was
+ * home already. Readers that have not taken this frame miss it. Never blocks. -EAGAIN: it has the newest
+ * frame, or one that is lent; or the pool has ended or the writer is lossless, and readers are to have it.
+ * -EBUSY: a reader has it. -ESTALE: the writer is closed.
+ */
+FRAMEBUS_API int framebus_import_recall(struct framebus_import *import);
+
 /** Ends the use of this memory. If a frame in it is out, the memory stays until that was returned. May
  *  be called after close of the writer. NULL is fine. */
 FRAMEBUS_API void framebus_import_destroy(struct framebus_import *import);

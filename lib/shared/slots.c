@@ -86,10 +86,15 @@ static bool slots_holds_too_much(const struct slots_reader *reader, uint32_t *cl
     return false;
 }
 
-static bool slots_in_history(const struct slots *slots, uint32_t slot)
+static bool slots_is_newer(const struct slots *slots, uint32_t slot, uint32_t newest)
 {
     const struct slot_note *note = &slots->note[slot];
-    return note->filled && slots->published - note->filled < slots->history;
+    return note->filled && slots->published - note->filled < newest;
+}
+
+static bool slots_in_history(const struct slots *slots, uint32_t slot)
+{
+    return slots_is_newer(slots, slot, slots->history);
 }
 
 /* Notes that a reader blocks a candidate. A reader that keeps the protocol blocks at most as many different
@@ -187,10 +192,10 @@ static bool slots_is_claimed(const struct slots *slots, uint32_t slot)
     return false;
 }
 
-int slots_recall(struct slots *slots, uint32_t slot)
+int slots_recall(struct slots *slots, uint32_t slot, uint32_t newest)
 {
     struct slot_note *note = &slots->note[slot];
-    if (slots_in_history(slots, slot))
+    if (slots_is_newer(slots, slot, newest))
         return -EAGAIN;
     if (slots_is_claimed(slots, slot)) /* W1 */
         return -EBUSY;

@@ -72,9 +72,9 @@ void slots_touch(struct slots *slots);
 /* Publishes the frame in a lent slot. */
 void slots_publish(struct slots *slots, uint32_t slot, const struct layout_record *record);
 
-/* Takes back a published slot that slots_acquire() never returns. -EAGAIN: it is one of the last `history`;
- * -EBUSY: it is claimed. */
-int slots_recall(struct slots *slots, uint32_t slot);
+/* Takes back a published slot that slots_acquire() never returns. -EAGAIN: it is one of the `newest`; -EBUSY:
+ * it is claimed. Readers that come too late for a frame of the history miss it. */
+int slots_recall(struct slots *slots, uint32_t slot, uint32_t newest);
 
 /* The lend ends. */
 void slots_release(struct slots *slots, uint32_t slot);

@@ -297,7 +297,7 @@ static bool imports_poll(struct framebus_writer *w)
         struct pool *pool = i->pool;
         /* A pool that has ended and has no readers gets no new ones. */
         bool over = !pool->slots.readers && pool != w->pools.present;
-        int r = over ? 0 : slots_recall(&pool->slots, i->slot);
+        int r = over ? 0 : slots_recall(&pool->slots, i->slot, pool->slots.history);
         if (!r && import_is_kept(w, i))
             r = -EBUSY;
         if (!r) {
@@ -310,6 +310,25 @@ static bool imports_poll(struct framebus_writer *w)
         }
     }
     return requested;
+}
+
+int import_recall(struct framebus_writer *w, struct framebus_import *import)
+{
+    struct pool *pool = import->pool;
+    if (import->state != IMPORT_PUBLISHED)
+        return import->state == IMPORT_LENT ? fail(-EAGAIN, "the frame in this memory is still lent") : 0;
+    if (w->config.lossless || pool != w->pools.present)
+        return fail(-EAGAIN, "the frame in this memory comes back when all who are to have it did");
+    int r = slots_recall(&pool->slots, import->slot, 1);
+    if (!r && import_is_kept(w, import))
+        r = -EBUSY;
+    if (r == -EAGAIN)
+        return fail(r, "the frame in this memory is the newest");
+    if (r)
+        return fail(r, "the frame in this memory is being read");
+    w->imports.published--;
+    import_return(w, import);
+    return 0;
 }
 
 void imports_collect(struct framebus_writer *w)

@@ -53,6 +53,10 @@ void imports_on_ring(struct framebus_writer *w);
  * they release it. */
 void imports_collect(struct framebus_writer *w);
 
+/* Takes an import back before the history has passed. -EAGAIN: it is the newest, or not there to be taken;
+ * -EBUSY: it is claimed. */
+int import_recall(struct framebus_writer *w, struct framebus_import *import);
+
 /* What to call for an import that was returned. */
 struct import_return {
     void (*call)(void *user);

@@ -532,6 +532,13 @@ void framebus_import_destroy(struct framebus_import *buffer)
         writer_unlock(w, 0);
 }
 
+int framebus_import_recall(struct framebus_import *import)
+{
+    struct framebus_writer *w = import_writer(import);
+    int r = writer_lock(w);
+    return r ? r : writer_unlock(w, import_recall(w, import));
+}
+
 int framebus_writer_begin_import(struct framebus_writer *w, struct framebus_import *buffer,
                                  struct framebus_frame **frame)
 {

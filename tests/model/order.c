@@ -345,7 +345,7 @@ static void writer_recalls(void)
     slots_publish(&writer.slots, IMPORT, &(struct layout_record){0});
     publish(begin());
     for (bool set = false;;) {
-        int r = slots_recall(&writer.slots, IMPORT);
+        int r = slots_recall(&writer.slots, IMPORT, writer.slots.history);
         if (!r)
             break;
         if (!set) {

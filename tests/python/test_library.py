@@ -53,7 +53,7 @@ def test_every_function_of_the_header_is_known_or_left_out_on_purpose():
     header = (ROOT / 'lib' / 'include' / 'framebus.h').read_text()
     names = set(re.findall(r'^FRAMEBUS_API[^;(]*?framebus_(\w+)\(', header, re.MULTILINE))
     assert set(_library.FUNCTIONS) <= names
-    devices = {'frame_dmabuf', 'frame_begin_access', 'frame_end_access', 'import_create', 'import_destroy',
+    devices = {'frame_dmabuf', 'frame_begin_access', 'frame_end_access', 'import_create', 'import_destroy', 'import_recall',
                'writer_begin_import', 'frame_set_user', 'frame_get_user'}
     monitor = {'monitor_open', 'monitor_next', 'monitor_fd', 'monitor_close'}
     assert names - set(_library.FUNCTIONS) == {'set_log_handler', 'frame_get_meta', 'frame_meta_at', 'frame_copy_meta',
