@@ -1337,9 +1337,13 @@ static const struct property src_properties[] = {
 static void src_set_property(GObject *object, guint id, const GValue *value, GParamSpec *pspec G_GNUC_UNUSED)
 {
     GstFramebusSrc *src = GST_FRAMEBUS_SRC(object);
+    gboolean is_live;
 
     properties_set(src_properties, &src->settings, object, id, value);
-    gst_base_src_set_live(GST_BASE_SRC(src), src->settings.is_live);
+    GST_OBJECT_LOCK(src);
+    is_live = src->settings.is_live;
+    GST_OBJECT_UNLOCK(src);
+    gst_base_src_set_live(GST_BASE_SRC(src), is_live);
     wake_ask(&src->wake);
 }
 
