@@ -125,11 +125,10 @@ GST_END_TEST
 
 GST_START_TEST(who_takes_dmabufs_only_does_without_the_others)
 {
-    GstElement *reader =
-        pipeline_new("framebussrc name=r bus=b ! video/x-raw(memory:DMABuf) ! fakesink sync=false");
+    GstElement *reader;
 
     g_atomic_int_set(&fakes, TRUE);
-    pipeline_set_state(reader, GST_STATE_PLAYING);
+    reader = pipeline_play("framebussrc name=r bus=b ! video/x-raw(memory:DMABuf) ! fakesink sync=false");
     publish_until(child(reader, "r"), "missed", 3);
     publish_until(child(reader, "r"), "dmabuf", 3);
     expect_warning(GST_ELEMENT_BUS(reader), "downstream takes DMA-BUFs only");
