@@ -561,6 +561,51 @@ GST_START_TEST(only_registered_metas_are_taken)
 }
 GST_END_TEST
 
+/* Of a latest daily jam whose time zone is `offset` seconds from UTC. */
+static gboolean restore_jam(gint32 offset)
+{
+    static const guint32 code[] = {1, 25, 1, 0, 10, 20, 30, 7, 0};
+    const struct framebus_rect cut = {0};
+    GByteArray *bytes = g_byte_array_new();
+    GstBuffer *buffer = gst_buffer_new();
+    const struct meta_target target = {.buffer = buffer, .cut = &cut};
+    gboolean is_restored;
+
+    for (guint i = 0; i < G_N_ELEMENTS(code); i++)
+        block_put_u32(bytes, code[i]);
+    block_put_u8(bytes, 1);
+    block_put_u64(bytes, 1700000000);
+    block_put_u32(bytes, 0);
+    block_put_u32(bytes, (guint32)offset);
+    is_restored = meta_restore_block(TAG('t', 'c'), bytes->data, bytes->len, &target);
+    gst_buffer_unref(buffer);
+    g_byte_array_unref(bytes);
+    return is_restored;
+}
+
+GST_START_TEST(a_time_zone_is_less_than_a_day_away)
+{
+    meta_register();
+    fail_unless(restore_jam(14 * 3600) && restore_jam(-12 * 3600));
+    fail_if(restore_jam(24 * 3600) || restore_jam(-24 * 3600) || restore_jam(G_MININT32));
+}
+GST_END_TEST
+
+/* What a plugin that is not here would understand is no block of an application's. */
+GST_START_TEST(blocks_of_other_carriers_are_passed_over)
+{
+    const struct framebus_rect cut = {0};
+    GstBuffer *buffer = gst_buffer_new();
+    const struct meta_target target = {.buffer = buffer, .cut = &cut};
+    gpointer state = NULL;
+
+    meta_register();
+    meta_restore_block(TAG('a', 'r'), "anything", 8, &target);
+    fail_unless(gst_buffer_iterate_meta(buffer, &state) == NULL);
+    gst_buffer_unref(buffer);
+}
+GST_END_TEST
+
 static Suite *metas_suite(void)
 {
     Suite *suite = suite_create("metas");
@@ -572,6 +617,8 @@ static Suite *metas_suite(void)
     tcase_add_loop_test(tests, a_meta_travels, 0, G_N_ELEMENTS(journeys));
     tcase_add_loop_test(tests, a_garbled_block_does_no_harm, 0, G_N_ELEMENTS(journeys));
     tcase_add_test(tests, a_writer_of_garbled_blocks_stops_no_reader);
+    tcase_add_test(tests, a_time_zone_is_less_than_a_day_away);
+    tcase_add_test(tests, blocks_of_other_carriers_are_passed_over);
     tcase_add_test(tests, what_does_not_fit_is_told);
     tcase_add_test(tests, overlays_move_with_the_part_of_a_picture);
     tcase_add_loop_test(tests, only_registered_metas_are_taken, 0, 6);
