@@ -87,7 +87,7 @@ GstTensor *tensor_take(struct block *block)
         gst_tensor_free(tensor);
         return NULL;
     }
-    tensor->data = gst_buffer_new_memdup(data, size);
+    tensor->data = size > 0 ? gst_buffer_new_memdup(data, size) : gst_buffer_new();
     return tensor;
 }
 

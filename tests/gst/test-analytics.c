@@ -376,6 +376,31 @@ GST_START_TEST(detections_move_with_the_part_of_a_picture)
 }
 GST_END_TEST
 
+#if GST_CHECK_VERSION(1, 26, 0)
+GST_START_TEST(a_tensor_may_be_empty)
+{
+    static const guint32 numbers[] = {GST_TENSOR_DATA_TYPE_INT8, GST_TENSOR_DIM_ORDER_ROW_MAJOR, 1, 0, 0, 0};
+    const struct framebus_rect cut = {0};
+    GByteArray *bytes = g_byte_array_new();
+    GstBuffer *buffer = gst_buffer_new();
+    const struct meta_target target = {.buffer = buffer, .cut = &cut};
+
+    meta_register();
+    meta_add_carriers(&analytics_carriers);
+    block_put_u32(bytes, 1);
+    block_put_u32(bytes, 1);
+    block_put_text(bytes, "empty");
+    for (guint i = 0; i < G_N_ELEMENTS(numbers); i++) /* the dimension has two of them */
+        block_put_u32(bytes, numbers[i]);
+    fail_unless(meta_restore_block(FRAMEBUS_TAG('f', 'b', 't', 'e'), bytes->data, bytes->len, &target));
+    fail_unless_equals_int(
+        gst_buffer_get_size(gst_tensor_meta_get(gst_buffer_get_tensor_meta(buffer), 0)->data), 0);
+    gst_buffer_unref(buffer);
+    g_byte_array_unref(bytes);
+}
+GST_END_TEST
+#endif
+
 static Suite *analytics_suite(void)
 {
     Suite *suite = suite_create("analytics");
@@ -388,6 +413,9 @@ static Suite *analytics_suite(void)
     tcase_add_loop_test(tests, a_garbled_block_does_no_harm, 0, G_N_ELEMENTS(journeys));
     tcase_add_test(tests, a_writer_of_garbled_blocks_stops_no_reader);
     tcase_add_test(tests, records_are_limited);
+#if GST_CHECK_VERSION(1, 26, 0)
+    tcase_add_test(tests, a_tensor_may_be_empty);
+#endif
     tcase_add_test(tests, labels_are_not_kept_without_limit);
     tcase_add_test(tests, too_many_records_are_told);
     tcase_add_test(tests, detections_move_with_the_part_of_a_picture);
