@@ -467,6 +467,7 @@ GstFramebusAllocator *allocator_open(const char *name, struct framebus_writer_op
         allocator->dmabufs->mem_copy = slot_dmabuf_copy;
     }
     options.cancel_fd = allocator->cancel_fd;
+    options.poll_ns = -1;
     options.label = g_get_prgname();
     *error =
         allocator->cancel_fd < 0 ? -EMFILE : framebus_writer_open(&allocator->writer, name, NULL, &options);
@@ -579,6 +580,17 @@ static int writer_dispatch(struct framebus_writer *writer, gpointer user G_GNUC_
 int allocator_dispatch(GstFramebusAllocator *allocator)
 {
     return allocator_call(allocator, writer_dispatch, NULL);
+}
+
+guint64 allocator_count_changes(GstFramebusAllocator *allocator)
+{
+    guint64 changes = 0;
+
+    if (allocator_enter(allocator)) {
+        changes = framebus_writer_count_changes(allocator->writer);
+        allocator_leave(allocator, FALSE);
+    }
+    return changes;
 }
 
 gboolean allocator_wants_key_frame(GstFramebusAllocator *allocator)

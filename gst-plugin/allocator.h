@@ -32,7 +32,8 @@ enum allocator_use {
     ALLOCATOR_FOR_PREROLL,      /* does not wait */
 };
 
-/* Opens the bus's writer, without a format, and fills in max_lends, cancel_fd and label of the options.
+/* Opens the bus's writer, without a format, and fills in max_lends, cancel_fd, label and poll_ns of the
+ * options: allocator_dispatch() is called when allocator_fd() is readable.
  * Returns NULL and a negative errno on failure; framebus_last_error() says why. */
 GstFramebusAllocator *allocator_open(const char *name, struct framebus_writer_options options, int *error);
 
@@ -98,6 +99,7 @@ void allocator_unref_later(GstFramebusAllocator *allocator, GstBuffer *buffer);
 int allocator_end(GstFramebusAllocator *allocator);
 int allocator_fd(GstFramebusAllocator *allocator);
 int allocator_dispatch(GstFramebusAllocator *allocator);
+guint64 allocator_count_changes(GstFramebusAllocator *allocator);
 gboolean allocator_wants_key_frame(GstFramebusAllocator *allocator);
 struct framebus_bus_info *allocator_info(GstFramebusAllocator *allocator);
 

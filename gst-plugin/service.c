@@ -7,16 +7,14 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-/* How often changes are looked for while publishing serves the readers. */
-#define SERVICE_POLL_MS 200
-
 struct service {
     GstFramebusAllocator *allocator;
     const struct service_listener *listener;
     gpointer user;
     GThread *thread;
     int wake_fd;
-    gint stop, publishing;
+    gint stop;
+    guint64 changes; /* of readers and format, when they were looked at last */
 
     struct framebus_bus_info *known; /* the state that was reported last; NULL: there is none yet */
 };
@@ -41,7 +39,7 @@ static void info_report_new(const struct framebus_bus_info *info, const struct f
     }
 }
 
-static void service_update(struct service *service)
+static void service_report(struct service *service)
 {
     const struct service_listener *listener = service->listener;
     struct framebus_bus_info *info = allocator_info(service->allocator);
@@ -52,6 +50,17 @@ static void service_update(struct service *service)
     info_report_new(info, service->known, info->readers, listener->reader_added, service->user);
     framebus_info_free(service->known, 1);
     service->known = info;
+}
+
+/* Most wakes are of readers that gave something back. */
+static void service_update(struct service *service)
+{
+    const struct service_listener *listener = service->listener;
+    const guint64 changes = allocator_count_changes(service->allocator);
+
+    if (changes != service->changes)
+        service_report(service);
+    service->changes = changes;
     if (allocator_wants_key_frame(service->allocator))
         listener->key_frame_wanted(service->user);
 }
@@ -67,9 +76,7 @@ static gpointer service_run(gpointer data)
     int r = 0;
 
     while (!g_atomic_int_get(&service->stop) && r >= 0) {
-        int timeout = g_atomic_int_get(&service->publishing) ? SERVICE_POLL_MS : -1;
-
-        if (poll(fds, G_N_ELEMENTS(fds), timeout) < 0 && errno != EINTR)
+        if (poll(fds, G_N_ELEMENTS(fds), -1) < 0 && errno != EINTR)
             break;
         eventfd_read(service->wake_fd, &count);
         if (fds[0].revents)
@@ -106,12 +113,6 @@ struct service *service_start(GstFramebusAllocator *allocator, const struct serv
 fail:
     service_stop(service);
     return NULL;
-}
-
-void service_set_publishing(struct service *service, gboolean publishing)
-{
-    g_atomic_int_set(&service->publishing, publishing);
-    service_wake(service);
 }
 
 void service_stop(struct service *service)

@@ -23,9 +23,6 @@ struct service;
 struct service *service_start(GstFramebusAllocator *allocator, const struct service_listener *listener,
                               gpointer user);
 
-/* While frames are published, publishing serves the readers too, and the service has to poll for changes. */
-void service_set_publishing(struct service *service, gboolean publishing);
-
 void service_stop(struct service *service);
 
 G_END_DECLS

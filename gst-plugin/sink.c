@@ -358,13 +358,9 @@ static GstStateChangeReturn sink_change_state(GstElement *element, GstStateChang
     /* Upstream may be waiting in the pool, which would keep the parent from stopping. */
     if (stops)
         sink_set_flushing(sink, TRUE);
-    if (transition == GST_STATE_CHANGE_PLAYING_TO_PAUSED)
-        service_set_publishing(sink->service, FALSE);
 
     r = GST_ELEMENT_CLASS(gst_framebus_sink_parent_class)->change_state(element, transition);
 
-    if (transition == GST_STATE_CHANGE_PAUSED_TO_PLAYING)
-        service_set_publishing(sink->service, TRUE);
     if (stops || (transition == GST_STATE_CHANGE_READY_TO_PAUSED && r == GST_STATE_CHANGE_FAILURE))
         sink_close_bus(sink);
     return r;

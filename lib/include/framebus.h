@@ -515,7 +515,10 @@ struct framebus_writer_options {
     uint32_t meta_size;          /**< limit of metadata in a frame, in bytes, with 8 for each block's head,
                                       up to FRAMEBUS_META_MAX [FRAMEBUS_META_DEFAULT]. What is not used
                                       takes address space, not memory */
-    uint64_t reserved[8];        /**< zero */
+    int64_t poll_ns;             /**< how often publish polls the control sockets [2 ms]. Negative: never,
+                                      as a thread of the program waits for framebus_writer_fd() and
+                                      dispatches */
+    uint64_t reserved[7];        /**< zero */
 };
 
 /**
@@ -651,10 +654,15 @@ FRAMEBUS_API int framebus_writer_fd(struct framebus_writer *writer);
 
 /**
  * Serves readers: lets them in and out, and answers listings. publish does this too, every few
- * milliseconds; a writer that publishes rarely should poll framebus_writer_fd(). Never blocks.
+ * milliseconds, unless poll_ns is negative; a writer that publishes rarely should poll framebus_writer_fd().
+ * Never blocks.
  * Returns 0, or a negative errno if the bus cannot be served any more.
  */
 FRAMEBUS_API int framebus_writer_dispatch(struct framebus_writer *writer);
+
+/** Counts changes of format and readers: they came, went, or changed their quota or delivery. While it stays
+ *  the same, framebus_writer_get_info() tells of the same readers. Any thread. Never blocks. */
+FRAMEBUS_API uint64_t framebus_writer_count_changes(struct framebus_writer *writer);
 
 /**
  * Returns true if some reader waits for a key frame of an encoded stream: it has just come, has missed

@@ -965,6 +965,8 @@ struct writer_options {
     bool dmabuf_for_all = false; /**< let readers of other users have them, which can write to them */
     bool fewer_slots = false;    /**< make do with fewer slots where address space is short */
     std::uint32_t meta_size = 0; /**< limit of metadata in a frame, in bytes [FRAMEBUS_META_DEFAULT] */
+    nanoseconds poll{0}; /**< how often publishing polls the sockets [2 ms]; negative: never, as a thread
+                              waits for fd() and dispatches */
 };
 
 /**
@@ -1054,6 +1056,12 @@ class writer
         detail::check(framebus_writer_dispatch(c()));
     }
 
+    /** Counts changes of format and readers, as framebus_writer_count_changes(). Never blocks. */
+    std::uint64_t count_changes() const
+    {
+        return framebus_writer_count_changes(c());
+    }
+
     /** Returns true, at most once a second, if some reader waits for a key frame: it has come, has missed
      * frames or has asked. Never blocks. */
     bool wants_key_frame()
@@ -1087,6 +1095,7 @@ class writer
         c.dmabuf_for_all = options.dmabuf_for_all;
         c.fewer_slots = options.fewer_slots;
         c.meta_size = options.meta_size;
+        c.poll_ns = options.poll.count();
         call([&] { return framebus_writer_open(&opened, bus.c_str(), format, &c); });
         writer_.reset(opened);
     }

@@ -44,7 +44,7 @@ void server_init(struct framebus_writer *w)
     w->server.epoll = w->server.wake = w->server.cancel.event = -1;
     w->server.news = 1; /* a monitor that was told nothing has 0 */
     door_init(w);
-    key_frames_init(w);
+    notice_init(w);
 }
 
 int server_open(struct framebus_writer *w)
@@ -53,7 +53,7 @@ int server_open(struct framebus_writer *w)
     w->server.epoll = epoll_create1(EPOLL_CLOEXEC);
     w->server.wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     struct epoll_event interest = {.events = EPOLLIN};
-    if (w->server.epoll < 0 || w->server.wake < 0 || !door_open(w) || !key_frames_open(w) ||
+    if (w->server.epoll < 0 || w->server.wake < 0 || !door_open(w) || !notice_open(w) ||
         epoll_ctl(w->server.epoll, EPOLL_CTL_ADD, w->name.listener, &interest))
         return fail(-errno, "cannot serve bus \"%s\": %s", w->config.path.name, strerror(errno));
     return cancel_init(&w->server.cancel);
@@ -103,7 +103,8 @@ int server_wait(struct framebus_writer *w, int64_t deadline)
         server->polling = false;
         eventfd_t ignored;
         eventfd_read(server->wake, &ignored);
-        key_frames_silence(w, false); /* it would end each poll() */
+        if (notice_take(w)) /* it would end each poll() */
+            key_frames_unheard(w);
         r = server_poll(w);
         if (!r && interrupted)
             r = fail(-EINTR, "a signal came while waiting for readers of bus \"%s\": call again",
@@ -233,7 +234,7 @@ void server_forget(struct framebus_writer *w)
         close(w->server.wake);
     w->server.epoll = w->server.wake = -1;
     cancel_finish(&w->server.cancel);
-    key_frames_close(w);
+    notice_close(w);
     door_close(w);
 }
 
@@ -726,7 +727,7 @@ int server_poll(struct framebus_writer *w)
         struct peer *peer = events[i].data.ptr;
         if (!peer)
             server_accept(w);
-        else if (events[i].data.ptr != &w->key_frames && peer->state != PEER_GONE)
+        else if (events[i].data.ptr != &w->notice && peer->state != PEER_GONE)
             peer_poll(w, peer);
     }
     server_tell(w);

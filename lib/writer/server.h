@@ -54,6 +54,7 @@ struct server {
     uint64_t readers_so_far; /* the id of the newest one */
     uint64_t news;           /* number of changes that monitors are told of */
     bool untold;             /* some monitor may have to be told */
+    uint64_t heard;          /* news when the program dispatched last */
     int64_t polled_at;
     bool fds_exhausted; /* fds could not be sent lately, so some reader waits for its pool */
     int64_t retry_at;   /* time of the next attempt; 0: no reader waits */

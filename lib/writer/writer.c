@@ -19,7 +19,7 @@
 #define DEFAULT_TIMEOUT   NS_PER_S
 #define HISTORY_MAX       256
 
-/* The interval at which publish polls the sockets. */
+/* The interval at which publish polls the sockets, unless the options say another one. */
 #define POLL_INTERVAL (2 * NS_PER_MS)
 
 /* A longer pause says nothing about the rate. */
@@ -76,6 +76,7 @@ static int config_parse(struct writer_config *c, const struct framebus_writer_op
     c->dmabuf_for_all = o->dmabuf_for_all;
     c->lossless = o->lossless;
     c->lossless_timeout = o->lossless_timeout_ns ? o->lossless_timeout_ns : DEFAULT_TIMEOUT;
+    c->poll = o->poll_ns ? o->poll_ns : POLL_INTERVAL;
     c->cancel_fd = o->cancel_fd ? o->cancel_fd : -1;
     if (c->history > HISTORY_MAX)
         return fail(-EINVAL, "history %u is more than %u", c->history, HISTORY_MAX);
@@ -406,6 +407,19 @@ static void writer_measure_rate(struct framebus_writer *w, int64_t now)
     w->last_publish = now;
 }
 
+/* What publish does for the readers, besides waking them. A program that dispatches on its own hears of what
+ * was found out here; its wakes do not come for what has to be tried again after a while. */
+static void writer_serve(struct framebus_writer *w, uint32_t flags, int64_t now)
+{
+    const bool retries = w->server.retry_at || w->door.paused_accept;
+    key_frames_note(w, flags, now);
+    if (w->config.poll < 0 && w->server.heard != w->server.news)
+        notice_raise(w);
+    if (w->config.poll < 0 ? retries && now - w->server.polled_at >= POLL_INTERVAL
+                           : now - w->server.polled_at >= w->config.poll)
+        server_poll(w); /* dispatch reports it if this fails */
+}
+
 int framebus_writer_publish(struct framebus_writer *w, struct framebus_frame *frame)
 {
     struct frame *f = (struct frame *)frame;
@@ -441,10 +455,8 @@ int framebus_writer_publish(struct framebus_writer *w, struct framebus_frame *fr
     };
     slots_publish(&pool->slots, frame->slot, &record);
     server_ring(w, pool, now - w->last_publish < RATE_GAP ? now : 0);
-    key_frames_note(w, frame->flags, now);
     writer_measure_rate(w, now);
-    if (now - w->server.polled_at >= POLL_INTERVAL)
-        server_poll(w); /* dispatch reports it if this fails */
+    writer_serve(w, frame->flags, now);
     return writer_unlock(w, 0);
 }
 
@@ -569,8 +581,19 @@ int framebus_writer_dispatch(struct framebus_writer *w)
     int r = writer_lock(w);
     if (r)
         return r;
-    key_frames_silence(w, true);
-    return writer_unlock(w, server_poll(w));
+    notice_take(w);
+    r = server_poll(w);
+    w->server.heard = w->server.news;
+    return writer_unlock(w, r);
+}
+
+uint64_t framebus_writer_count_changes(struct framebus_writer *w)
+{
+    if (writer_lock(w))
+        return 0;
+    uint64_t changes = w->server.news;
+    writer_unlock(w, 0);
+    return changes;
 }
 
 bool framebus_writer_wants_key_frame(struct framebus_writer *w)

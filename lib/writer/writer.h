@@ -15,6 +15,7 @@
 #include "writer/import.h"
 #include "writer/key_frame.h"
 #include "writer/lossless.h"
+#include "writer/notice.h"
 #include "writer/pool.h"
 #include "writer/server.h"
 
@@ -35,6 +36,7 @@ struct writer_config {
     bool dmabuf, dmabuf_for_all;
     bool lossless;
     int64_t lossless_timeout;
+    int64_t poll;  /* how often publish polls the sockets; negative: never */
     int cancel_fd; /* -1: none */
     char label[FRAMEBUS_LABEL_MAX + 1];
 };
@@ -51,6 +53,7 @@ struct framebus_writer {
     struct door door;
     struct server server;
     struct key_frames key_frames;
+    struct notice notice;
     struct lossless lossless;
     struct user *users; /* list: to be destroyed when the lock is let go of */
     int64_t last_publish;

@@ -77,7 +77,7 @@ class CWriterOptions(Structure):
         ('max_lends', c_uint32), ('access_mode', c_uint32), ('group', c_char_p), ('lossless', c_bool),
         ('lossless_timeout_ns', c_int64), ('cancel_fd', c_int), ('label', c_char_p),
         ('dmabuf', c_bool), ('dmabuf_for_all', c_bool), ('fewer_slots', c_bool), ('meta_size', c_uint32),
-        ('reserved', c_uint64 * 8)]
+        ('poll_ns', c_int64), ('reserved', c_uint64 * 7)]
 
 
 class CReaderOptions(Structure):

@@ -58,7 +58,7 @@ def test_every_function_of_the_header_is_known_or_left_out_on_purpose():
     monitor = {'monitor_open', 'monitor_next', 'monitor_fd', 'monitor_close'}
     assert names - set(_library.FUNCTIONS) == {'set_log_handler', 'frame_get_meta', 'frame_meta_at', 'frame_copy_meta',
                                                'frame_restore_meta', 'meta_next', 'flags_describe', 'writer_begin', *devices, *monitor,
-                                               'reader_cancel', 'reader_resume', 'writer_cancel', 'writer_resume',
+                                               'reader_cancel', 'reader_resume', 'writer_cancel', 'writer_resume', 'writer_count_changes',
                                                'format_init_name', 'format_name', 'now'}
 
 
