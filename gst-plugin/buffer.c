@@ -19,12 +19,6 @@ void frame_hold_end(const struct frame_hold *hold)
     g_atomic_rc_box_release(hold->count);
 }
 
-static void frame_hold_free(gpointer data)
-{
-    frame_hold_end(data);
-    g_free(data);
-}
-
 /* Returns how far behind the beginning of a plane its part of `cut` begins. */
 static gsize cut_offset(const struct framebus_format *bus, const struct framebus_rect *cut, guint plane)
 {
@@ -73,16 +67,6 @@ GstBuffer *buffer_prepare(struct buffer_format *format)
                                        format->planes, layout->offset, layout->stride);
     gst_buffer_add_reference_timestamp_meta(buffer, monotonic_reference(), 0, GST_CLOCK_TIME_NONE);
     return buffer;
-}
-
-void buffer_wrap(GstBuffer *buffer, const struct frame_hold *hold, gsize size)
-{
-    struct framebus_frame *frame = hold->frame;
-
-    gst_buffer_append_memory(buffer,
-                             gst_memory_new_wrapped(GST_MEMORY_FLAG_READONLY, frame->data, frame->capacity, 0,
-                                                    size, g_memdup2(hold, sizeof(*hold)), frame_hold_free));
-    GST_BUFFER_FLAG_UNSET(buffer, GST_BUFFER_FLAG_TAG_MEMORY); /* it marks changes; this is not one */
 }
 
 void buffer_add_each(GstBuffer *buffer, const struct buffer_format *format)

@@ -46,10 +46,6 @@ struct frame_hold frame_hold_begin(struct framebus_reader *reader, struct frameb
 /* Gives the frame back to the reader. Any thread. */
 void frame_hold_end(const struct frame_hold *hold);
 
-/* Puts `size` bytes of the frame itself into a prepared buffer; the frame is given back when the memory is
- * freed. An element that maps it for writing gets a copy from GStreamer. */
-void buffer_wrap(GstBuffer *buffer, const struct frame_hold *hold, gsize size);
-
 /* Tells where in a payload that holds several pictures each of them is. */
 void buffer_add_each(GstBuffer *buffer, const struct buffer_format *format);
 

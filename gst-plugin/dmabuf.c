@@ -7,7 +7,11 @@
 
 static GQuark content_quark(void)
 {
-    return g_quark_from_static_string("framebus-dmabuf");
+    static gsize quark;
+
+    if (g_once_init_enter(&quark))
+        g_once_init_leave(&quark, g_quark_from_static_string("framebus-dmabuf"));
+    return quark;
 }
 
 static struct dmabuf_frame *memory_content(GstMemory *memory)
@@ -63,6 +67,7 @@ struct dmabuf_frame *dmabuf_memory_content(GstAllocator *allocator, GstMemory *m
 /* Each of its memories has a reference to it. */
 struct dmabuf_entry {
     GMutex lock; /* of all below, and of all pieces */
+    gboolean is_dmabuf;
     guint parts;
     guint in_use;      /* parts that downstream has */
     gboolean obsolete; /* memories that downstream releases are freed */
@@ -123,27 +128,47 @@ static gboolean piece_dispose(GstMiniObject *object)
     return !stays;
 }
 
-static struct dmabuf_entry *entry_new(GstAllocator *allocator, const struct framebus_frame *frame,
-                                      const struct framebus_dmabuf *dmabuf)
+/* Adds a memory, which has no reference yet but the entry's. */
+static void entry_add(struct dmabuf_entry *entry, GstAllocator *allocator, const struct framebus_part *part,
+                      gpointer data)
 {
-    struct dmabuf_entry *entry = g_atomic_rc_box_new0(struct dmabuf_entry);
+    struct dmabuf_piece *piece = g_new0(struct dmabuf_piece, 1);
+    GstMemory *memory;
+
+    piece->entry = g_atomic_rc_box_acquire(entry);
+    piece->offset = part->offset;
+    piece->size = part->size;
+    piece->content.base = data ? (guint8 *)data - part->offset : NULL;
+    if (entry->is_dmabuf) {
+        memory = dmabuf_memory_new(allocator, GST_MEMORY_FLAG_READONLY, part, &piece->content, piece_free);
+    } else {
+        memory =
+            gst_memory_new_wrapped(GST_MEMORY_FLAG_READONLY, data, part->size, 0, part->size, NULL, NULL);
+        gst_mini_object_set_qdata(GST_MINI_OBJECT_CAST(memory), content_quark(), piece, piece_free);
+    }
+    GST_MINI_OBJECT_CAST(memory)->dispose = piece_dispose;
+    entry->memory[entry->parts++] = memory;
+}
+
+/* Returns NULL if the frame is neither in DMA-BUFs nor mapped. */
+static struct dmabuf_entry *entry_new(GstAllocator *allocator, const struct framebus_frame *frame)
+{
+    struct dmabuf_entry *entry;
+    struct framebus_dmabuf dmabuf = {0};
+    const gboolean is_dmabuf = framebus_frame_dmabuf(frame, &dmabuf) == 0;
     guint8 *data = frame->data;
 
+    if (!is_dmabuf && !data)
+        return NULL;
+    entry = g_atomic_rc_box_new0(struct dmabuf_entry);
     g_mutex_init(&entry->lock);
-    entry->parts = dmabuf->parts;
-    for (guint i = 0; i < dmabuf->parts; i++) {
-        const struct framebus_part *part = &dmabuf->part[i];
-        struct dmabuf_piece *piece = g_new0(struct dmabuf_piece, 1);
-
-        piece->entry = g_atomic_rc_box_acquire(entry);
-        piece->offset = part->offset;
-        piece->size = part->size;
-        piece->content.base = data ? data - part->offset : NULL;
-        data = data ? data + part->size : NULL;
-        entry->memory[i] =
-            dmabuf_memory_new(allocator, GST_MEMORY_FLAG_READONLY, part, &piece->content, piece_free);
-        GST_MINI_OBJECT_CAST(entry->memory[i])->dispose = piece_dispose;
+    entry->is_dmabuf = is_dmabuf;
+    for (guint i = 0; is_dmabuf && i < dmabuf.parts; i++) {
+        entry_add(entry, allocator, &dmabuf.part[i], data);
+        data = data ? data + dmabuf.part[i].size : NULL;
     }
+    if (!is_dmabuf)
+        entry_add(entry, allocator, &(struct framebus_part){.size = frame->capacity}, data);
     return entry;
 }
 
@@ -185,26 +210,26 @@ void dmabuf_entry_wrap(struct dmabuf_entry *entry, GstBuffer *buffer, const stru
     GST_BUFFER_FLAG_UNSET(buffer, GST_BUFFER_FLAG_TAG_MEMORY); /* it marks changes; this is not one */
 }
 
-/* Kept with memory that is not in DMA-BUFs: to ask the library, which says why, is slow. */
-static struct dmabuf_entry no_entry;
-
-static void entry_drop_kept(gpointer data)
+static void entry_drop_kept(gpointer entry)
 {
-    if (data != &no_entry)
-        entry_drop(data);
+    entry_drop(entry);
 }
 
 struct dmabuf_entry *dmabuf_entry_of(GstAllocator *allocator, struct framebus_frame *frame)
 {
     struct dmabuf_entry *entry = framebus_frame_get_user(frame);
-    struct framebus_dmabuf dmabuf;
 
     if (!entry) {
-        entry = framebus_frame_dmabuf(frame, &dmabuf) == 0 ? entry_new(allocator, frame, &dmabuf) : &no_entry;
-        if (framebus_frame_set_user(frame, entry, entry_drop_kept) < 0) {
-            entry_drop_kept(entry);
+        entry = entry_new(allocator, frame);
+        if (entry && framebus_frame_set_user(frame, entry, entry_drop_kept) < 0) {
+            entry_drop(entry);
             return NULL;
         }
     }
-    return entry == &no_entry ? NULL : entry;
+    return entry;
+}
+
+gboolean dmabuf_entry_is_dmabuf(const struct dmabuf_entry *entry)
+{
+    return entry && entry->is_dmabuf;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Frames in DMA-BUFs: memories that are a DMA-BUF to devices and the mapping of a frame to everybody else,
- * and the ones that a reader's frames are in, made once for each slot. */
+/* Memories that are a DMA-BUF to devices and the mapping of a frame to everybody else; and the ones, DMA-BUFs
+ * or not, that a reader's frames are in, made once for each slot. */
 #ifndef GST_FRAMEBUS_DMABUF_H
 #define GST_FRAMEBUS_DMABUF_H
 
@@ -32,9 +32,12 @@ struct dmabuf_frame *dmabuf_memory_content(GstAllocator *allocator, GstMemory *m
  */
 struct dmabuf_entry;
 
-/* Returns the memories of this allocator that a frame is in, valid while it is held; NULL: it is not in
- * DMA-BUFs. To be used in the thread that takes frames. */
+/* Returns the memories that a frame is in, of this allocator if those are DMA-BUFs, valid while it is held;
+ * NULL: there are none to be had. To be used in the thread that takes frames. */
 struct dmabuf_entry *dmabuf_entry_of(GstAllocator *allocator, struct framebus_frame *frame);
+
+/* FALSE: it is ordinary memory, or NULL. */
+gboolean dmabuf_entry_is_dmabuf(const struct dmabuf_entry *entry);
 
 /* Puts `size` bytes of the frame of that entry into a buffer; the frame is given back when downstream has
  * released the last of the memories. */

@@ -796,22 +796,21 @@ static void src_prepare_buffer(GstFramebusSrc *src)
         src->prepared = buffer_prepare(&src->format);
 }
 
-/* Returns a buffer with the frame itself, which is given back with it. */
-static GstBuffer *src_wrap(GstFramebusSrc *src, struct framebus_frame *frame, struct dmabuf_entry *dmabuf)
+/* Returns a buffer with the frame itself, which is given back with it. NULL: its memory cannot be had. */
+static GstBuffer *src_wrap(GstFramebusSrc *src, struct framebus_frame *frame, struct dmabuf_entry *entry)
 {
     const GstVideoInfo *info = &src->format.info;
     gsize size = frame->size;
     struct frame_hold hold;
 
+    if (!entry)
+        return NULL;
     /* Some elements expect a picture to be no larger than it has to be. */
     if (info->finfo && buffer_format_is_default(&src->format, frame))
         size = GST_VIDEO_INFO_SIZE(info);
     src_prepare_buffer(src);
     hold = frame_hold_begin(src->reader, frame, src->held);
-    if (dmabuf)
-        dmabuf_entry_wrap(dmabuf, src->prepared, &hold, size);
-    else
-        buffer_wrap(src->prepared, &hold, size);
+    dmabuf_entry_wrap(entry, src->prepared, &hold, size);
     buffer_set_capture_time(src->prepared, frame);
     return g_steal_pointer(&src->prepared);
 }
@@ -875,7 +874,8 @@ static void src_look_at_writer(GstFramebusSrc *src)
 /* Makes a buffer of a frame, which is given back with it or here. AGAIN: there is nothing for downstream. */
 static GstFlowReturn src_deliver(GstFramebusSrc *src, struct framebus_frame *frame, GstBuffer **buffer)
 {
-    struct dmabuf_entry *dmabuf = dmabuf_entry_of(src->dmabufs, frame);
+    struct dmabuf_entry *entry = dmabuf_entry_of(src->dmabufs, frame);
+    const gboolean in_dmabuf = dmabuf_entry_is_dmabuf(entry);
     const gboolean is_picture = frame->format->fourcc != 0; /* nothing else has caps of its own in DMA-BUFs */
     GstFlowReturn flow = AGAIN;
     gboolean is_full, copies;
@@ -885,7 +885,7 @@ static GstFlowReturn src_deliver(GstFramebusSrc *src, struct framebus_frame *fra
     if (src->serial != frame->format_serial)
         src_look_at_writer(src);
     if (!src_must_skip(src, frame))
-        flow = src_follow_format(src, frame, dmabuf && is_picture);
+        flow = src_follow_format(src, frame, in_dmabuf && is_picture);
     if (flow != GST_FLOW_OK) {
         framebus_reader_release(src->reader, frame);
         return flow;
@@ -895,16 +895,16 @@ static GstFlowReturn src_deliver(GstFramebusSrc *src, struct framebus_frame *fra
     is_full = (guint)g_atomic_int_get(src->held) + 1 >= src->stats.quota;
     copies = !src->gives_dmabufs && !src->format.is_tiled &&
              (is_full || (!src->takes_meta && !buffer_format_is_default(&src->format, frame)));
-    *buffer = copies ? buffer_copy(&src->format, frame) : src_wrap(src, frame, dmabuf);
+    *buffer = copies ? buffer_copy(&src->format, frame) : src_wrap(src, frame, entry);
     if (*buffer) {
         src_describe(src, frame, *buffer);
         src_tell_tags(src, frame);
-        src_note_delivered(src, *buffer, copies, dmabuf != NULL);
+        src_note_delivered(src, *buffer, copies, in_dmabuf);
     } else {
         src_leave_out(src, frame,
                       frame->data ? framebus_last_error() : "they have to be copied, and cannot be mapped");
     }
-    if (copies)
+    if (copies || !*buffer)
         framebus_reader_release(src->reader, frame);
     if (*buffer && is_full && src->stats.quota <= HOLD_MOST)
         src_ask_for_hold(src, MIN(2 * src->stats.quota, HOLD_MOST));

@@ -86,6 +86,38 @@ GST_START_TEST(statistics_come_before_the_end_of_the_writers_stream)
 }
 GST_END_TEST
 
+/* Downstream keeps at a memory what it made of it, and finds it there when the slot comes again. */
+GST_START_TEST(a_slot_has_one_memory)
+{
+    const GQuark quark = g_quark_from_static_string("test-cost");
+    GstHarness *harness;
+    guint found = 0;
+
+    directory_setup();
+    sink = pipeline_play("videotestsrc is-live=true ! video/x-raw,width=64,height=32,framerate=100/1 ! "
+                         "framebussink bus=b");
+    harness = gst_harness_new_parse("framebussrc bus=b");
+    gst_harness_use_systemclock(harness);
+    gst_harness_play(harness);
+    for (guint i = 0; i < 1000 && found < 20; i++) {
+        GstBuffer *buffer = gst_harness_pull(harness);
+        GstMiniObject *memory = GST_MINI_OBJECT_CAST(gst_buffer_peek_memory(buffer, 0));
+
+        if (GST_MEMORY_IS_READONLY(GST_MEMORY_CAST(memory))) { /* else a copy: the test is slow */
+            found += gst_mini_object_get_qdata(memory, quark) != NULL;
+            gst_mini_object_set_qdata(memory, quark, &found, NULL);
+            fail_unless_equals_uint64(GST_MEMORY_CAST(memory)->offset, 0);
+            gst_buffer_resize(buffer, 16, 16); /* which the next buffer is not to see */
+        }
+        gst_buffer_unref(buffer);
+    }
+    fail_unless(found == 20, "%u memories were known", found);
+    gst_harness_teardown(harness);
+    pipeline_end(sink);
+    directory_teardown();
+}
+GST_END_TEST
+
 static Suite *suite(void)
 {
     Suite *suite = suite_create("cost");
@@ -95,6 +127,7 @@ static Suite *suite(void)
     tcase_add_test(tests, no_probe_is_there_before_the_end_is_near);
     tcase_add_test(tests, statistics_come_before_the_last_of_so_many_buffers_is_over);
     tcase_add_test(tests, statistics_come_before_the_end_of_the_writers_stream);
+    tcase_add_test(tests, a_slot_has_one_memory);
     suite_add_tcase(suite, tests);
     return suite;
 }
