@@ -741,8 +741,8 @@ struct framebus_reader;
  * -EPROTONOSUPPORT: the writer speaks another version of the protocol. -EOPNOTSUPP: lossless asked of a
  * writer that is not. -ETIMEDOUT: the writer does not answer. -EPROTO, -EBADMSG: whatever answers is not
  * a framebus writer. -EINVAL: a wrong name or option, or an fd that is no such socket. -EPIPE: the writer
- * that fd leads to is gone, or did not wait. -ENOTSUP: an option that this library does not have.
- * -ECANCELED: cancel_fd is readable. -EINTR: a signal came (only with wait_ns): open again.
+ * that fd leads to is gone, or did not wait. -EBADF: fd is not open. -ENOTSUP: an option that this library
+ * does not have. -ECANCELED: cancel_fd is readable. -EINTR: a signal came (only with wait_ns): open again.
  */
 FRAMEBUS_API int framebus_reader_open(struct framebus_reader **reader, const char *name,
                                       const struct framebus_reader_options *options);

@@ -29,7 +29,7 @@ DOCUMENT = (ROOT / PAGE).read_text()
 README = documents.commands('README.md', 'Use it')
 LANGUAGES = ('sh', 'python')
 FEW = 10  # frames that show that a pipeline runs
-FRAMES_OF = {'all.mkv': 100}  # a recording that must be complete
+FRAMES_OF = {'all.mkv': 100, 'film0.mp4': 300}  # recordings that must be complete
 
 
 # ---- What the pages say ----------------------------------------------------------------------------
