@@ -170,9 +170,26 @@
  */
 
 /**
+ * GstFramebusSrc:fd:
+ *
+ * A socket that is connected to a bus, instead of #GstFramebusSrc:bus, for programs that may not
+ * connect by themselves. The element makes a duplicate of it. It is good for one writer. -1 is none.
+ *
+ * Since: 0.9
+ */
+
+/**
  * GstFramebusSrc:delivery:
  *
  * How frames reach a pipeline that is slower than the writer.
+ *
+ * Since: 0.9
+ */
+
+/**
+ * GstFramebusSrc:dmabuf:
+ *
+ * Whether frames in DMA-BUFs are given to downstream as DMA-BUFs.
  *
  * Since: 0.9
  */
@@ -258,6 +275,16 @@
  * @DMABUF_SLOTS: all: slots are DMA-BUFs too, for upstream to import; it needs `/dev/udmabuf`
  *
  * Which frames are in DMA-BUFs.
+ *
+ * Since: 0.9
+ */
+
+/**
+ * GstFramebusSrcDmabuf:
+ * @DMABUF_AUTO: as DMA-BUFs, where they are in some
+ * @DMABUF_NEVER: as plain memory; a frame that cannot be mapped is an error
+ *
+ * What frames in DMA-BUFs are to downstream.
  *
  * Since: 0.9
  */

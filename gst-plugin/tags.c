@@ -6,6 +6,9 @@
 
 #include <string.h>
 
+#undef GST_CAT_DEFAULT
+#define GST_CAT_DEFAULT framebus_meta_debug
+
 /* What is larger is neither sent nor read. */
 #define BLOCK_MOST 16384
 
