@@ -332,8 +332,8 @@ GST_START_TEST(a_killed_reader_gives_back_what_it_held)
 }
 GST_END_TEST
 
-/* Four buffers would all stay in the history, and nothing newer could push them out. Those that nobody has are
- * taken back; if readers have them, frames are copied. */
+/* Four buffers would all stay in the history, and nothing newer could push them out. Those that nobody has
+ * are taken back; if readers have them, frames are copied. */
 GST_START_TEST(an_upstream_with_few_buffers_never_starves)
 {
     GstBufferPool *camera = camera_new(HISTORY);
