@@ -15,6 +15,7 @@ Installs the missing packages of these sets (by apt-get, with sudo if needed):
 With --list it prints the missing packages, and installs nothing.'
 
 # a|b stands for the first of the two that this release has. Newer releases have some programs in packages of their own.
+# a>=1 stands for a where this release has it in that version, and else for nothing.
 build=(gcc libc6-dev libdrm-dev libfontconfig-dev libgstreamer-plugins-base1.0-dev libgstreamer1.0-dev
     libgstrtspserver-1.0-dev libjpeg-dev libjson-c-dev libpng-dev libsdl2-dev libsdl2-ttf-dev libyuv-dev meson
     ninja-build pkg-config scdoc)
@@ -23,10 +24,11 @@ test=(abigail-tools chromium-headless-shell clang clang-format clang-tidy cppche
     ffmpeg 'ffplay|ffmpeg' fish g++ gcc-multilib gir1.2-gst-plugins-bad-1.0 gir1.2-gst-plugins-base-1.0
     gstreamer1.0-gl gstreamer1.0-libav gstreamer1.0-nice gstreamer1.0-pipewire gstreamer1.0-plugins-bad
     gstreamer1.0-plugins-base-apps gstreamer1.0-plugins-ugly gstreamer1.0-x 'herdtools7|spin' imagemagick iproute2
-    libc6-dbg libclang-rt-dev libcmocka-dev libgl1 libgl1-mesa-dri libgstreamer-plugins-bad1.0-dev libopencv-core-dev
-    libopencv-imgproc-dev libseccomp-dev libuv1-dev man-db mandoc mpv musl-tools obs-plugins obs-studio openbox pipewire
-    pipewire-bin procps python3 python3-gi python3-mesonpy python3-numpy python3-opencv python3-pil python3-pip
-    python3-pytest python3-venv socat spin util-linux valgrind vlc-bin vlc-plugin-base vlc-plugin-video-output weston
+    libc6-dbg libclang-rt-dev libcmocka-dev libgl1 libgl1-mesa-dri 'libgstreamer-plugins-bad1.0-dev>=1.24'
+    libopencv-core-dev libopencv-imgproc-dev libseccomp-dev libuv1-dev man-db mandoc mpv musl-tools obs-plugins obs-studio
+    openbox pipewire pipewire-bin procps python3 python3-gi python3-mesonpy python3-numpy python3-opencv python3-pil
+    python3-pip python3-pytest python3-venv socat spin util-linux valgrind vlc-bin vlc-plugin-base
+    vlc-plugin-video-output weston
     wireplumber x11-utils xauth xdotool xvfb zsh)
 deb=(build-essential ca-certificates debhelper dh-python dpkg-dev lintian mmdebstrap)
 vm=(busybox-static cpio gcc kmod make python3 qemu-system-x86 xz-utils zstd)
@@ -44,6 +46,14 @@ is_known()
     [ -n "$(apt-cache show --no-all-versions "$1" 2>/dev/null)" ]
 }
 
+# is_as_new PACKAGE VERSION
+is_as_new()
+{
+    local version
+    version=$(apt-cache show --no-all-versions "$1" 2>/dev/null | sed -n 's/^Version: //p' | head -n 1)
+    [ -n "$version" ] && dpkg --compare-versions "$version" ge "$2"
+}
+
 # Prints those of its arguments that are not installed.
 missing()
 {
@@ -51,6 +61,10 @@ missing()
     for package in "$@"; do
         while [ "$package" != "${package#*|}" ] && ! is_known "${package%%|*}"; do package=${package#*|}; done
         package=${package%%|*}
+        if [ "$package" != "${package%%>=*}" ]; then
+            is_as_new "${package%%>=*}" "${package#*>=}" || continue
+            package=${package%%>=*}
+        fi
         case $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true) in
         installed*) ;;
         *) printf '%s\n' "$package" ;;
