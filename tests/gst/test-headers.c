@@ -35,16 +35,17 @@ GST_START_TEST(headers_travel)
     sample = gst_app_sink_try_pull_sample(GST_APP_SINK(child(reader, "out")), 20 * GST_SECOND);
     fail_unless(sample != NULL);
     gst_sample_unref(sample);
-    if (sizes[__i__] > 0) {
+    for (comment = NULL; sizes[__i__] > 0 && !comment;) { /* the encoder's own tags say other things */
         message = gst_bus_timed_pop_filtered(bus, 20 * GST_SECOND, GST_MESSAGE_TAG);
         fail_unless(message != NULL);
         gst_message_parse_tag(message, &tags);
-        fail_unless(gst_tag_list_get_string(tags, GST_TAG_COMMENT, &comment));
-        fail_unless_equals_int(strlen(comment), sizes[__i__]);
-        g_free(comment);
+        gst_tag_list_get_string(tags, GST_TAG_COMMENT, &comment);
         gst_tag_list_unref(tags);
         gst_message_unref(message);
     }
+    if (comment)
+        fail_unless_equals_int(strlen(comment), sizes[__i__]);
+    g_free(comment);
     gst_object_unref(bus);
     pipeline_end(reader);
     pipeline_end(writer);

@@ -563,7 +563,7 @@ GST_START_TEST(a_camera_with_a_few_buffers_never_starves)
         fail_unless_equals_uint64(frame->format_serial, serial);
         framebus_reader_release(reader, frame);
     }
-    fail_unless(sink_stat("copied") > 0 && sink_stat("imported") > 30); /* two of five may be out */
+    fail_unless(sink_stat("imported") > 30); /* the oldest that nobody holds comes home when it is needed */
     stop();
     fail_unless(gst_buffer_pool_set_active(camera, FALSE));
     gst_object_unref(camera);
