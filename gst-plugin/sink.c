@@ -47,10 +47,6 @@
 #define MAX_SLOTS         128
 #define MAX_SLOTS_DMABUFS 32
 
-/* Rows of DMA-BUFs begin at multiples of that unless stride-align is set: most devices want no more. Those of
- * usual sizes do so by themselves, so that a driver with strides of its own need not change them. */
-#define STRIDE_ALIGN_DMABUFS 64
-
 /* Enough for hundreds of detected objects, or some subtitles. It costs address space only. */
 #define METADATA_SIZE (64 * 1024)
 
@@ -237,8 +233,7 @@ static gboolean sink_imports(const GstFramebusSink *sink)
 /* What info_align_rows() wants, with the object lock held. */
 static guint sink_row_mask(const GstFramebusSink *sink)
 {
-    const guint usual = sink->settings.dmabuf == DMABUF_SLOTS ? STRIDE_ALIGN_DMABUFS : 1;
-    const guint align = sink->settings.stride_align ? sink->settings.stride_align : usual;
+    const guint align = sink->settings.stride_align;
 
     return align > 1 ? (1U << g_bit_storage(align - 1)) - 1 : 0;
 }
@@ -909,8 +904,9 @@ static const struct property sink_properties[] = {
      G_TYPE_BOOLEAN, GST_PARAM_MUTABLE_READY, SINK_SETTING(options.dmabuf_for_all)},
     {"stride-align", "Stride alignment",
      "Rows begin at multiples of so many bytes, a power of two (other numbers are rounded up), where what "
-     "comes before knows GstVideoMeta (0 = 64 with dmabuf=slots, else as GStreamer has them)",
-     G_TYPE_UINT, GST_PARAM_MUTABLE_READY, SINK_SETTING(stride_align), .most = 4096},
+     "comes before knows GstVideoMeta: 64 and 256 suit devices that import slots",
+     G_TYPE_UINT, GST_PARAM_MUTABLE_READY, SINK_SETTING(stride_align), .least = 1, .most = 4096,
+     .initial = 1},
     {"lossless", "Lossless", "Wait for readers that asked for lossless delivery", G_TYPE_BOOLEAN,
      GST_PARAM_MUTABLE_READY, SINK_SETTING(options.lossless)},
     {"lossless-timeout", "Lossless timeout",
