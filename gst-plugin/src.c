@@ -642,14 +642,31 @@ static void src_leave_out(GstFramebusSrc *src, const struct framebus_frame *fram
     src->leaves_out = TRUE;
 }
 
+/* Returns TRUE if downstream takes frames that are not in DMA-BUFs. */
+static gboolean src_may_give_plain(GstFramebusSrc *src, gboolean is_new)
+{
+    GstPad *pad = GST_BASE_SRC_PAD(src);
+    GstCaps *taken;
+    gboolean may;
+
+    if (!is_new)
+        return gst_pad_peer_query_accept_caps(pad, src->caps);
+    taken = gst_pad_peer_query_caps(pad, NULL);
+    may = gst_caps_is_any(taken);
+    for (guint i = 0; !may && i < gst_caps_get_size(taken); i++)
+        may = !caps_in_dmabufs(taken, i);
+    gst_caps_unref(taken);
+    return may;
+}
+
 /* Returns TRUE for a frame that the writer had to copy, of which downstream, which can use nothing but
- * DMA-BUFs, does without. The next one may be in a DMA-BUF again, unless another format has begun. */
+ * DMA-BUFs, does without. The next one may be in a DMA-BUF again, unless another format has begun, of which
+ * there were none for a while. */
 static gboolean src_does_without(GstFramebusSrc *src, const struct framebus_frame *frame, gboolean in_dmabuf)
 {
-    const gboolean is_new = src->serial != frame->format_serial;
+    const gboolean is_new = !src->caps || src->serial != frame->format_serial;
 
-    if (in_dmabuf || !src->gives_dmabufs || !src->caps ||
-        gst_pad_peer_query_accept_caps(GST_BASE_SRC_PAD(src), src->caps) ||
+    if (in_dmabuf || (!is_new && !src->gives_dmabufs) || src_may_give_plain(src, is_new) ||
         (is_new && ++src->alike > FRAMES_ALIKE))
         return FALSE;
     src_leave_out(src, frame, "downstream takes DMA-BUFs only, and the writer had to copy them");

@@ -17,7 +17,7 @@ STREAMS = {
                   ' ! interlace field-pattern=1:1 ! video/x-raw(format:Interlaced),interlace-mode=alternate', 2),
     'side-by-side': (SOURCE.format(count=4, format='NV12', rate='50/1') +
                      ' ! capssetter caps=video/x-raw,multiview-mode=side-by-side,views=2', 1),
-    'bayer': ('videotestsrc num-buffers=4 ! video/x-raw,format=ARGB,width=62,height=48 ! rgb2bayer '
+    'bayer': ('videotestsrc num-buffers=4 ! video/x-raw,format=ARGB,width=64,height=48 ! rgb2bayer '
               '! video/x-bayer,format=grbg', 1),
     'GBR': (SOURCE.format(count=4, format='GBR', rate='50/1'), 1),
     'A420': (SOURCE.format(count=4, format='A420', rate='50/1'), 1),
