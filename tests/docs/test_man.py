@@ -67,7 +67,7 @@ def test_pages_have_the_name_and_section_of_their_file(pages):
 
 def test_pages_refer_to_pages_that_exist(pages):
     elsewhere = {'gst-launch-1.0.1', 'gst-inspect-1.0.1', 'pkg-config.1', 'systemd.1', 'systemd-tmpfiles.8',
-                 'memfd_create.2', 'unix.7'}
+                 'memfd_create.2', 'mlock.2', 'unix.7'}
     for file, path in pages.items():
         named = {f'{name}.{section}' for name, section in
                  re.findall(r'\\fB([\w.-]+)\\fR\((\d)\)', path.read_text().replace('\\-', '-').replace('\\&', ''))}

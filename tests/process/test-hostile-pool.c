@@ -187,7 +187,7 @@ static void a_header_that_makes_no_sense_is_refused(void)
     static const struct trick tricks[] = {
         FIELD(magic, 0, "not a framebus pool"),
         FIELD(magic, -1, "not a framebus pool"),
-        SPOILT(NULL, layout_header, abi, 2, EPROTONOSUPPORT, "layout version 2"),
+        SPOILT(NULL, layout_header, abi, 3, EPROTONOSUPPORT, "layout version 3"),
         FAKE(pool.cookie, 1, EBADMSG, "another pool"),
         FIELD(region_size, 4096, "claims 4096 bytes"),
         FIELD(region_size, -1, "bytes"),

@@ -44,16 +44,16 @@ static void say_all(const struct nonsense *all, size_t count, size_t lines)
 
 static void a_hello_that_makes_no_sense_is_refused_in_words(void)
 {
-    const struct message_hello newer = {{PROTOCOL_MAGIC, 2, MESSAGE_HELLO, sizeof newer}, 2, 0, "newer"};
-    const struct message_head shorter = {PROTOCOL_MAGIC, 2, MESSAGE_HELLO, sizeof shorter};
+    const struct message_hello newer = {{PROTOCOL_MAGIC, LAYOUT_ABI + 1, MESSAGE_HELLO, sizeof newer}, 2, 0, "newer"};
+    const struct message_head shorter = {PROTOCOL_MAGIC, LAYOUT_ABI + 1, MESSAGE_HELLO, sizeof shorter};
     const struct nonsense all[] = {
         {"quota 0", MESSAGE(MESSAGE_HELLO, message_hello, 0, 0), EINVAL},
         {"quota 257", MESSAGE(MESSAGE_HELLO, message_hello, 257, 0), EINVAL},
         {"out of range", MESSAGE(MESSAGE_HELLO, message_hello, UINT32_MAX, 0), EINVAL},
         {"delivery 3", MESSAGE(MESSAGE_HELLO, message_hello, 2, 3), EINVAL},
         {"out of range", MESSAGE(MESSAGE_HELLO, message_hello, 2, UINT32_MAX), EINVAL},
-        {"you speak version 2", &newer, sizeof newer, EPROTONOSUPPORT},
-        {"version 2", &shorter, sizeof shorter, EPROTONOSUPPORT},
+        {"you speak version 3", &newer, sizeof newer, EPROTONOSUPPORT},
+        {"version 3", &shorter, sizeof shorter, EPROTONOSUPPORT},
     };
     say_all(all, sizeof all / sizeof *all, 0); /* it was never in */
 }
