@@ -204,6 +204,26 @@
  */
 
 /**
+ * GstFramebusSrc:max-rate:
+ *
+ * The most frames a second that are wanted; 0: all. When one is due the newest is taken. Frames in between
+ * do not wake this process and cost the writer nothing. Of coded streams only what follows a key frame can be
+ * used, so this is for raw pictures.
+ *
+ * Since: 0.9
+ */
+
+/**
+ * GstFramebusSrc:anticipate:
+ *
+ * The share of one processor, in percent, that may be spent on being awake when a frame is due. The frame is
+ * then delivered without a wake-up, which takes most of the time between two processes, and the writer need
+ * not wake anybody. It gives up by itself where that does not pay. 0: off.
+ *
+ * Since: 0.9
+ */
+
+/**
  * GstFramebusSrc:on-disconnect:
  *
  * What to do when the writer goes without ending its stream.

@@ -93,7 +93,7 @@ struct src_settings {
     gint fd; /* in place of `bus`; -1: none */
     enum framebus_delivery delivery;
     enum dmabuf_wish dmabuf;
-    guint hold;
+    guint hold, max_rate, anticipate;
     enum on_disconnect on_disconnect;
     enum on_timeout on_timeout;
     bool forward_eos, keep_last, is_live;
@@ -125,6 +125,7 @@ struct _GstFramebusSrc {
     gboolean is_mixed; /* a frame of this format was interlaced, of which the bus has no caps text */
     struct buffer_format format;
     guint64 last_sequence;
+    gboolean leaves_gaps; /* frames are left out on purpose: max-rate */
     gboolean has_sequence;
     guint64 writer;      /* which of the bus's writers so far the last frame is of */
     gint64 skips_since;  /* when frames began to be skipped; 0: they are not; -1: it was told */
@@ -341,6 +342,9 @@ static int src_open_reader(GstFramebusSrc *src, const char *name, gint64 wait_ns
     options.quota = (src->settings.hold ? src->settings.hold : MAX(src->wanted_hold, HOLD_DEFAULT)) + 1;
     options.follow = options.tell_gone = name && src->settings.on_disconnect == ON_DISCONNECT_WAIT;
     options.fd = name ? 0 : src->given;
+    options.anticipate = src->settings.anticipate;
+    options.max_rate = 1000 * src->settings.max_rate;
+    src->leaves_gaps = src->settings.max_rate != 0;
     GST_OBJECT_UNLOCK(src);
 
     options.wait_ns = options.follow ? 0 : wait_ns;
@@ -838,7 +842,7 @@ static void src_describe(GstFramebusSrc *src, const struct framebus_frame *frame
     buffer_add_each(buffer, &src->format);
     src_stamp(src, frame, buffer);
     meta_to_buffer(frame, buffer, &src->format.cut, &src->format.audio);
-    if (!src->has_sequence || frame->sequence != src->last_sequence + 1)
+    if (!src->has_sequence || (frame->sequence != src->last_sequence + 1 && !src->leaves_gaps))
         GST_BUFFER_FLAG_SET(buffer, GST_BUFFER_FLAG_DISCONT);
     src->has_sequence = TRUE;
     src->last_sequence = frame->sequence;
@@ -1329,6 +1333,13 @@ static const struct property src_properties[] = {
     {"hold", "Hold",
      "Frames that may be held in place at once; further ones are copied (0 = what downstream asks for)",
      G_TYPE_UINT, GST_PARAM_MUTABLE_READY, SRC_SETTING(hold), .most = 255},
+    {"max-rate", "Maximum rate",
+     "Frames a second that are wanted at the most; frames in between do not even wake this process (0 = all)",
+     G_TYPE_UINT, GST_PARAM_MUTABLE_READY, SRC_SETTING(max_rate), .most = G_MAXINT / 1000},
+    {"anticipate", "Anticipate",
+     "Percent of one processor that may be spent on being awake when a frame is due, so that it is delivered "
+     "without a wake-up (0 = none)",
+     G_TYPE_UINT, GST_PARAM_MUTABLE_READY, SRC_SETTING(anticipate), .most = 100},
     {"on-disconnect", "On disconnect", "What to do when the writer goes without ending its stream",
      G_TYPE_ENUM, GST_PARAM_MUTABLE_READY, SRC_SETTING(on_disconnect), .initial = ON_DISCONNECT_WAIT,
      .enum_name = "GstFramebusOnDisconnect", .values = on_disconnect_values},

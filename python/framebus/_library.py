@@ -304,6 +304,12 @@ def nanoseconds(what: str, seconds: float | None) -> int:
     return round(seconds * 1e9)
 
 
+def millihertz(what: str, rate: float) -> int:
+    if not isinstance(rate, numbers.Real) or not 0.001 <= rate <= 4e6:
+        wrong(what, rate, 'a number of frames a second, from 0.001 on, or None for all')
+    return round(rate * 1000)
+
+
 Choice = TypeVar('Choice', bound=enum.IntEnum)
 
 

@@ -17,7 +17,8 @@ from ._bus import Delivery
 from ._format import Format
 from ._frame import Frame, Hold
 from ._handle import WAIT_SLICE, FramePointer, Handle
-from ._library import CReaderOptions, CReaderStats, EndOfStream, check, choice, fail, lib, nanoseconds, number, text
+from ._library import (CReaderOptions, CReaderStats, EndOfStream, check, choice, fail, lib, millihertz, nanoseconds,
+                       number, text)
 
 
 class ReaderStats(NamedTuple):
@@ -50,6 +51,10 @@ class Reader(Handle):
     follow    when the writer goes, wait for the next one of that name: iteration never ends by itself. Opens at once,
               writer or none, unless `wait` is given
     spin      seconds to look for a frame before sleeping, up to 0.05: quicker, on a processor of its own
+    max_rate  most frames a second that are wanted, None: all. The newest is taken when one is due; those in between do
+              not wake this process, and count as missed. Not with lossless delivery
+    anticipate  percent of one processor, up to 100, that may be spent on being awake when a frame is due, so that it
+              comes without a wake-up (`next` and iteration, not asyncio)
     label     shown in listings; the program's name if not given
     fd        a Unix socket (SOCK_SEQPACKET), or its number, that somebody else has just connected to the bus. It is
               duplicated: close yours. For the writer the reader is whoever connected it. Not with `follow`
@@ -64,15 +69,17 @@ class Reader(Handle):
     """
 
     def __init__(self, name: str | os.PathLike[str] = '', *, delivery: Delivery | str = Delivery.LIVE, quota: int = 2,
-                 wait: float | None = 0, follow: bool = False, spin: float = 0, label: str | None = None,
-                 fd: int | socket.socket | None = None) -> None:
+                 wait: float | None = 0, follow: bool = False, spin: float = 0, max_rate: float | None = None,
+                 anticipate: int = 0, label: str | None = None, fd: int | socket.socket | None = None) -> None:
         super().__init__(name, label)
         self._last: Frame | None = None  # what iteration handed out
         self._awaited = False            # by a task of asyncio
         self._follow = follow
         self._spin = nanoseconds('spin', spin)
+        self._anticipates = anticipate != 0
         options = CReaderOptions(delivery=choice(Delivery, delivery), quota=number('quota', quota), follow=follow,
-                                 label=self._label, spin_ns=self._spin, 
+                                 label=self._label, spin_ns=self._spin, anticipate=number('anticipate', anticipate),
+                                 max_rate=0 if max_rate is None else millihertz('max_rate', max_rate),
                                  fd=0 if fd is None else number('fd', getattr(fd, 'fileno', lambda: fd)(), 2**31 - 1))
         self._open(text('name', name), options, nanoseconds('wait', wait))
 
@@ -112,15 +119,17 @@ class Reader(Handle):
         """
         end = None if timeout is None else time.monotonic() + nanoseconds('timeout', timeout) / 1e9
         frame = self._take(min(self._spin, nanoseconds('timeout', timeout)) if timeout is not None else self._spin)
-        if frame is None:
+        if frame is None and not self._anticipates:
             poll = select.poll()
             poll.register(self.fileno(), select.POLLIN)
         while frame is None:
             left = WAIT_SLICE if end is None else end - time.monotonic()
             if left <= 0:
                 raise self._late(timeout)
-            poll.poll(max(1, 1000 * min(left, WAIT_SLICE)))
-            frame = self._take(0)
+            left = min(left, WAIT_SLICE)
+            if not self._anticipates:
+                poll.poll(max(1, 1000 * left))
+            frame = self._take(int(1e9 * left) if self._anticipates else 0)
         return frame
 
     def newest(self) -> Frame:

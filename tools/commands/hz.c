@@ -18,11 +18,13 @@ struct measure {
     uint64_t frames, bytes, missed;
     uint32_t flags;           /* that any of them had */
     struct spread gaps, ages; /* between two frames in a row; from capture to here */
+    struct spread delays;     /* from publication to here */
 };
 
 struct hz {
     int64_t interval_ns, wait_ns;
-    uint64_t count; /* lines; 0: no end */
+    uint64_t count;      /* lines; 0: no end */
+    uint64_t anticipate; /* percent of a processor */
     bool json, follow;
 };
 
@@ -31,6 +33,7 @@ static void measure_add(struct measure *measure, const struct framebus_frame *fr
     if (measure->last_publish_ns && !frame->missed)
         spread_add(&measure->gaps, frame->publish_ns - measure->last_publish_ns);
     spread_add(&measure->ages, clock_now() - frame->capture_ns);
+    spread_add(&measure->delays, clock_now() - frame->publish_ns);
     measure->last_publish_ns = frame->publish_ns;
     measure->frames++;
     measure->missed += frame->missed;
@@ -46,7 +49,8 @@ static void measure_print(const struct hz *hz, struct measure *measure)
     double min = (double)spread_at(&measure->gaps, 0) / 1e6, max = (double)spread_at(&measure->gaps, 1) / 1e6;
     double deviation = spread_deviation(&measure->gaps) / 1e6;
     double age = (double)spread_at(&measure->ages, 0.5) / 1e6,
-           p99 = (double)spread_at(&measure->ages, 0.99) / 1e6;
+           p99 = (double)spread_at(&measure->ages, 0.99) / 1e6,
+           delay = (double)spread_at(&measure->delays, 0.5) / 1e3;
     char flags[128];
     framebus_flags_describe(measure->flags, flags, sizeof flags);
     if (hz->json) {
@@ -59,15 +63,16 @@ static void measure_print(const struct hz *hz, struct measure *measure)
         json_add_rate(object, "gap_deviation_ms", deviation);
         json_add_rate(object, "age_median_ms", age);
         json_add_rate(object, "age_p99_ms", p99);
+        json_add_rate(object, "delay_median_us", delay);
         json_add_rate(object, "megabytes_per_second", megabytes);
         json_add_number(object, "missed", measure->missed);
         json_add_text(object, "flags", flags);
         json_print_line(object);
     } else if (measure->frames) {
-        printf("%.2f Hz  gap %.2f to %.2f ms, deviation %.3f ms  age %.2f ms, 99 %% %.2f ms  %.1f MB/s  %ju "
-               "missed%s%s\n",
-               fps, min, max, deviation, age, p99, megabytes, (uintmax_t)measure->missed, *flags ? "  " : "",
-               flags);
+        printf("%.2f Hz  gap %.2f to %.2f ms, deviation %.3f ms  age %.2f ms, 99 %% %.2f ms  delay %.1f us  "
+               "%.1f MB/s  %ju missed%s%s\n",
+               fps, min, max, deviation, age, p99, delay, megabytes, (uintmax_t)measure->missed,
+               *flags ? "  " : "", flags);
     } else {
         puts("no frames");
     }
@@ -78,11 +83,13 @@ static void measure_restart(struct measure *measure)
 {
     spread_clear(&measure->gaps);
     spread_clear(&measure->ages);
+    spread_clear(&measure->delays);
     *measure = (struct measure){
         .began_ns = clock_now(),
         .last_publish_ns = measure->last_publish_ns,
         .gaps = measure->gaps,
         .ages = measure->ages,
+        .delays = measure->delays,
     };
 }
 
@@ -111,6 +118,7 @@ static int hz_watch(const struct hz *hz, struct framebus_reader *reader)
     }
     spread_finish(&measure.gaps);
     spread_finish(&measure.ages);
+    spread_finish(&measure.delays);
     return r == -ECANCELED || r == -ETIMEDOUT || r == -ENODATA || r == 0
                ? STATUS_DONE
                : report_error("%s", framebus_last_error());
@@ -126,6 +134,7 @@ static int hz_run(int argc, char **argv)
         .wait_ns = hz.wait_ns,
         .follow = hz.follow,
         .cancel_fd = interrupts_open(0, STATUS_FAILED),
+        .anticipate = hz.anticipate > 100 ? 101 : (uint32_t)hz.anticipate,
         .label = "framebus hz",
     };
     struct framebus_reader *reader;
@@ -158,6 +167,8 @@ static const struct option_row hz_options[] = {
     {"wait", 0, "TIME", value_duration, offsetof(struct hz, wait_ns),
      "wait at most TIME for a writer [do not wait]"},
     {"follow", 'f', NULL, NULL, offsetof(struct hz, follow), "go on with the next writer when this one goes"},
+    {"anticipate", 'a', "PERCENT", value_count, offsetof(struct hz, anticipate),
+     "be awake when a frame is due, for so much of one processor at the most: see the delay"},
     {"json", 'j', NULL, NULL, offsetof(struct hz, json), "print an object a line"},
     {0},
 };
