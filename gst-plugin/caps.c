@@ -156,7 +156,7 @@ void format_from_info(struct framebus_format *format, const GstVideoInfo *info, 
  * format describes. */
 static GstCaps *caps_from_text(const struct framebus_format *format, GstVideoInfo *info, char **why)
 {
-    GstCaps *caps = text_is_harmless(format->caps) ? gst_caps_from_string(format->caps) : NULL;
+    GstCaps *caps = text_to_caps(format->caps);
     const struct framebus_format_info *row = framebus_format_find(format->fourcc);
 
     if (!caps || gst_caps_is_any(caps) || !gst_caps_is_fixed(caps)) {

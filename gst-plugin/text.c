@@ -118,3 +118,47 @@ GstStructure *text_to_structure(const char *text)
         g_clear_pointer(&structure, gst_structure_free);
     return structure;
 }
+
+/* Returns TRUE for the names of features, "memory:DMABuf, meta:Some", up to the closing bracket. */
+static gboolean text_names_features(const char *at)
+{
+    do {
+        at += 1 + strspn(at + 1, " ");
+        if (!g_ascii_isalpha(*at))
+            return FALSE;
+        while (g_ascii_isalpha(*at))
+            at++;
+        if (*at != ':' || !g_ascii_isalpha(at[1]))
+            return FALSE;
+        for (at++; g_ascii_isalnum(*at); at++)
+            ;
+        at += strspn(at, " ");
+    } while (*at == ',');
+    return *at == ')';
+}
+
+/* Returns TRUE if only the last character ends a structure. */
+static gboolean text_is_one_structure(const char *text)
+{
+    gboolean quoted = FALSE;
+
+    for (const char *at = text; *at; at++) {
+        if (*at == '\\' && at[1])
+            at++;
+        else if (*at == '"')
+            quoted = !quoted;
+        else if (*at == ';' && !quoted && at[1])
+            return FALSE;
+    }
+    return TRUE;
+}
+
+GstCaps *text_to_caps(const char *text)
+{
+    const char *behind = text + strspn(text, NAME_CHARACTERS);
+
+    if (!g_ascii_isalpha(*text) || !g_utf8_validate(text, -1, NULL) || !text_is_one_structure(text) ||
+        (*behind == '(' && !text_names_features(behind)) || !text_is_harmless(text))
+        return NULL;
+    return gst_caps_from_string(text);
+}

@@ -14,8 +14,10 @@ G_BEGIN_DECLS
  */
 gboolean text_is_harmless(const char *text);
 
-/* Parses the text if it is harmless and may be one of a structure; else, and if it is none, returns NULL. */
+/* Return the structure, and the caps of one structure, that such a text tells, or NULL; without a warning,
+ * which ends some programs. */
 GstStructure *text_to_structure(const char *text);
+GstCaps *text_to_caps(const char *text);
 
 /* Returns TRUE if a name may be given to g_quark_from_string(), which keeps it for good: see above. */
 gboolean text_may_be_name(const char *name);

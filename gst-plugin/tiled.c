@@ -86,8 +86,7 @@ GstCaps *tiled_part_of_caps(const GstCaps *caps, guint index)
 static GstCaps *tiled_caps_of_text(const struct framebus_format *format, GstVideoInfo *info)
 {
     const struct framebus_format_info *row = framebus_format_find(format->fourcc);
-    GstCaps *caps =
-        format->caps && text_is_harmless(format->caps) ? gst_caps_from_string(format->caps) : NULL;
+    GstCaps *caps = format->caps ? text_to_caps(format->caps) : NULL;
     guint64 modifier;
 
     if (caps && !(tiled_from_caps(caps, info, &modifier) && modifier == format->modifier &&
