@@ -11,7 +11,7 @@
 
 static const char *const scenarios[] = {"sink-seek",  "sink-pause",  "sink-flush",   "sink-eos",
                                         "sink-caps",  "source-seek", "source-pause", "source-flush",
-                                        "source-eos", "source-caps"};
+                                        "source-eos", "source-caps", "source-bus"};
 
 struct scenario {
     GstElement *pipeline, *peer;
