@@ -486,7 +486,7 @@ GST_START_TEST(what_the_bus_cannot_share_is_copied)
     check_frame(3000, 2);
     push(filled(descriptor_new(2 * PAGE), 0, 2 * PAGE, 3)); /* is too small to be worth it */
     check_frame(2 * PAGE, 3);
-    gst_buffer_append(two, filled(descriptor_new(ROOM), 0, 100, 4));
+    two = gst_buffer_append(two, filled(descriptor_new(ROOM), 0, 100, 4));
     push(two);
     check_frame(ROOM + 100, 4);
     check_shared(1, 4);
