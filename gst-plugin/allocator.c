@@ -131,11 +131,11 @@ static void allocator_enter_late(GstFramebusAllocator *allocator)
     g_mutex_unlock(&allocator->lock);
 }
 
-static void allocator_leave(GstFramebusAllocator *allocator, gboolean waited)
+/* Leaves with the lock held, and gives it back. */
+static void allocator_leave_locked(GstFramebusAllocator *allocator, gboolean waited)
 {
     GSList *returned;
 
-    g_mutex_lock(&allocator->lock);
     allocator->inside--;
     allocator->waiting -= waited;
     if (allocator->waiting == 0)
@@ -147,13 +147,18 @@ static void allocator_leave(GstFramebusAllocator *allocator, gboolean waited)
     g_slist_free_full(returned, buffer_unref);
 }
 
-/* Leaves such a call. Returns TRUE if it is to be tried again. */
+static void allocator_leave(GstFramebusAllocator *allocator)
+{
+    g_mutex_lock(&allocator->lock);
+    allocator_leave_locked(allocator, FALSE);
+}
+
+/* Leaves a call that may have waited. Returns TRUE if it is to be tried again. */
 static gboolean allocator_leave_waiting(GstFramebusAllocator *allocator, enum allocator_use use, int error)
 {
     g_mutex_lock(&allocator->lock);
     allocator->impatient -= use_is_impatient(use);
-    g_mutex_unlock(&allocator->lock);
-    allocator_leave(allocator, TRUE);
+    allocator_leave_locked(allocator, TRUE);
     return error == -EINTR || (error == -ECANCELED && !use_is_impatient(use));
 }
 
@@ -261,8 +266,7 @@ static void slot_give_back(GstFramebusAllocator *allocator, struct slot *slot)
 
     g_mutex_lock(&allocator->lock);
     allocator->lent--;
-    g_mutex_unlock(&allocator->lock);
-    allocator_leave(allocator, FALSE);
+    allocator_leave_locked(allocator, FALSE);
 }
 
 static void slot_memory_free(GstAllocator *base, GstMemory *memory)
@@ -414,7 +418,7 @@ int allocator_publish(GstFramebusAllocator *allocator, GstMemory *memory)
     r = -ECANCELED;
     if (allocator_enter(allocator)) {
         r = framebus_writer_publish(allocator->writer, slot->content.frame);
-        allocator_leave(allocator, FALSE);
+        allocator_leave(allocator);
     }
     if (r < 0)
         gst_memory_unlock(memory, GST_LOCK_FLAG_EXCLUSIVE);
@@ -432,7 +436,7 @@ int allocator_call(GstFramebusAllocator *allocator,
 
     if (allocator_enter(allocator)) {
         r = call(allocator->writer, user);
-        allocator_leave(allocator, FALSE);
+        allocator_leave(allocator);
     }
     return r;
 }
@@ -441,7 +445,7 @@ void allocator_destroy_buffer(GstFramebusAllocator *allocator, struct framebus_i
 {
     allocator_enter_late(allocator);
     framebus_import_destroy(buffer);
-    allocator_leave(allocator, FALSE);
+    allocator_leave(allocator);
 }
 
 void allocator_unref_later(GstFramebusAllocator *allocator, GstBuffer *buffer)
@@ -611,7 +615,7 @@ struct framebus_bus_info *allocator_info(GstFramebusAllocator *allocator)
     if (allocator_enter(allocator)) {
         if (framebus_writer_get_info(allocator->writer, &info) < 0)
             info = NULL;
-        allocator_leave(allocator, FALSE);
+        allocator_leave(allocator);
     }
     return info;
 }

@@ -46,9 +46,15 @@ static void publisher_describe(struct publisher *publisher, struct framebus_fram
 
 /* Returns TRUE if a slot is for frames of the publisher's caps: the bus may have another format by now, or
  * none yet. */
-static gboolean publisher_matches(const struct publisher *publisher, const struct framebus_frame *frame)
+static gboolean publisher_matches(struct publisher *publisher, const struct framebus_frame *frame)
 {
-    return frame->format->caps && strcmp(frame->format->caps, publisher->text) == 0;
+    gboolean same = frame->format_serial == publisher->serial;
+
+    if (!same && frame->format->caps && strcmp(frame->format->caps, publisher->text) == 0) {
+        publisher->serial = frame->format_serial;
+        same = TRUE;
+    }
+    return same;
 }
 
 /* Returns TRUE if a picture that is in a slot is laid out as the slot's format says. */
@@ -329,6 +335,7 @@ void publisher_set_caps(struct publisher *publisher, GstCaps *caps, char *text)
 {
     g_free(publisher->text);
     publisher->text = text;
+    publisher->serial = 0;
     publisher->modifier = 0;
     publisher->is_picture = tiled_from_caps(caps, &publisher->info, &publisher->modifier) ||
                             caps_are_picture(caps, &publisher->info);

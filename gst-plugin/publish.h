@@ -23,6 +23,7 @@ struct publisher {
     struct tags_said tags; /* of the stream */
     guint orientation;     /* that pictures of the bus have */
     char *text;            /* the caps; NULL: none yet */
+    guint32 serial;        /* the format_serial of slots for them; 0: not known */
     gboolean is_picture;   /* the caps are those of a picture that the bus can describe */
     gboolean is_raw;       /* or of another one, which is a payload in GStreamer's default layout */
     GstVideoInfo info;     /* of that picture */

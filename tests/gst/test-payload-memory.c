@@ -321,6 +321,27 @@ GST_START_TEST(other_caps_may_come_while_payloads_are_out)
 }
 GST_END_TEST
 
+GST_START_TEST(copies_have_the_caps_of_their_time)
+{
+    static const char *const texts[] = {JPEG, BAYER, JPEG};
+
+    for (guint i = 0; i < G_N_ELEMENTS(texts); i++) {
+        GstCaps *caps = gst_caps_from_string(texts[i]), *arrived;
+        struct framebus_frame *frame;
+
+        gst_harness_set_src_caps_str(harness, texts[i]);
+        push(gst_buffer_new_allocate(NULL, 2048, NULL));
+        frame = frame_next();
+        arrived = gst_caps_from_string(frame->format->caps);
+        fail_unless(gst_caps_is_equal(caps, arrived), "%s, not %s", frame->format->caps, texts[i]);
+        framebus_reader_release(reader, frame);
+        gst_caps_unref(caps);
+        gst_caps_unref(arrived);
+    }
+    check_stats(0, 3);
+}
+GST_END_TEST
+
 GST_START_TEST(payloads_outlive_the_sink)
 {
     GstBuffer *buffer = payload_new(1000, 1), *late;
@@ -634,6 +655,7 @@ static Suite *suite(void)
     tcase_add_test(slots, nobody_writes_to_a_payload_that_is_on_the_bus);
     tcase_add_test(slots, a_pool_of_upstreams_own_does_not_use_a_published_memory_again);
     tcase_add_test(slots, other_caps_may_come_while_payloads_are_out);
+    tcase_add_test(slots, copies_have_the_caps_of_their_time);
     tcase_add_test(slots, payloads_outlive_the_sink);
     suite_add_tcase(suite, slots);
 
