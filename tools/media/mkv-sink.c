@@ -195,9 +195,11 @@ static GstBuffer *mkv_make_buffer(struct mkv_sink *mkv, const struct saved_frame
     const struct framebus_frame *frame = &saved->frame;
     const struct framebus_format *format = frame->format;
     GstBuffer *buffer = gst_buffer_new_memdup(frame->data, frame->size);
-    GST_BUFFER_PTS(buffer) = (GstClockTime)MAX(mkv_next_time(mkv, frame) + pts_after_capture(saved), 0);
-    if (!format->fourcc)
+    GST_BUFFER_PTS(buffer) = (GstClockTime)mkv_next_time(mkv, frame);
+    if (!format->fourcc) {
         GST_BUFFER_DTS(buffer) = (GstClockTime)mkv->time_ns;
+        GST_BUFFER_PTS(buffer) = (GstClockTime)MAX(mkv->time_ns + pts_after_capture(saved), 0);
+    }
     if (frame->duration_ns > 0)
         GST_BUFFER_DURATION(buffer) = (GstClockTime)frame->duration_ns;
     if (!format->fourcc) {
