@@ -264,6 +264,33 @@ GST_START_TEST(who_waits_in_vain_is_called_away)
 }
 GST_END_TEST
 
+/* While it stands still, and more than once: it is where it was told to go last. */
+GST_START_TEST(what_is_asked_in_a_pause_is_done_after_it)
+{
+    struct camera a = {.bus = "a", .width = 64, .value = 1}, c = {.bus = "c", .width = 80, .value = 2};
+    GstElement *viewer;
+
+    camera_start(&a);
+    camera_start(&c);
+    viewer = viewer_play("bus=a");
+    for (guint i = 0; i < 5; i++) {
+        expect_from(viewer, &a);
+        pipeline_set_state(viewer, GST_STATE_PAUSED);
+        g_object_set(child(viewer, "r"), "bus", "nowhere", NULL);
+        g_object_set(child(viewer, "r"), "bus", "c", NULL);
+        fail_if(gst_element_set_state(viewer, GST_STATE_PLAYING) == GST_STATE_CHANGE_FAILURE);
+        expect_from(viewer, &c);
+        g_object_set(child(viewer, "r"), "bus", "a", NULL);
+        pipeline_set_state(viewer, GST_STATE_READY); /* with that on its way */
+        expect_bus(viewer, "a");
+        fail_if(gst_element_set_state(viewer, GST_STATE_PLAYING) == GST_STATE_CHANGE_FAILURE);
+    }
+    pipeline_end(viewer);
+    camera_stop(&c);
+    camera_stop(&a);
+}
+GST_END_TEST
+
 GST_START_TEST(an_absent_camera_is_waited_for)
 {
     struct camera a = {.bus = "a", .width = 64, .value = 1}, c = {.bus = "c", .width = 64, .value = 2};
@@ -507,6 +534,7 @@ static Suite *switch_suite(void)
     tcase_add_test(tests, the_other_camera_is_seen);
     tcase_add_test(tests, the_same_caps_are_not_told_again);
     tcase_add_loop_test(tests, who_waits_in_vain_is_called_away, 0, 2);
+    tcase_add_test(tests, what_is_asked_in_a_pause_is_done_after_it);
     tcase_add_test(tests, an_absent_camera_is_waited_for);
     tcase_add_test(tests, the_end_of_the_old_stream_is_not_passed_on);
     tcase_add_test(tests, a_name_that_is_refused_leaves_the_old_one);
