@@ -592,7 +592,7 @@ guint64 allocator_count_changes(GstFramebusAllocator *allocator)
 
     if (allocator_enter(allocator)) {
         changes = framebus_writer_count_changes(allocator->writer);
-        allocator_leave(allocator, FALSE);
+        allocator_leave(allocator);
     }
     return changes;
 }
@@ -603,7 +603,7 @@ gboolean allocator_wants_key_frame(GstFramebusAllocator *allocator)
 
     if (allocator_enter(allocator)) {
         wants = framebus_writer_wants_key_frame(allocator->writer);
-        allocator_leave(allocator, FALSE);
+        allocator_leave(allocator);
     }
     return wants;
 }
