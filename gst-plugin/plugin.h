@@ -8,7 +8,9 @@
  *         publish    a buffer goes onto the bus in place, as an import, or by a copy
  *         import     upstream's own memory
  *         service    the thread that serves the readers
- *   src   buffer     a frame as a buffer, in place or copied
+ *   src   source-bus, source-frames
+ *                    the bus that is read, and its frames: parts of the element
+ *         buffer     a frame as a buffer, in place or copied
  *         dmabuf     frames in DMA-BUFs; the sink's slots too
  *         uri        framebus://NAME
  *   both  element    properties and messages
