@@ -42,7 +42,7 @@ def test_the_version_is_the_one_of_meson_build(pattern, path, version):
 def test_packages_of_the_library_and_of_python_fit_together():
     control = (DEBIAN / 'control').read_text()
     assert f'libframebus0 (>= {VERSION}), libframebus0 (<< {MAJOR}.{int(MINOR) + 1}~)' in control  # _library.py: check_version
-    soname = found(r"^  soversion: '(.*)'", 'lib/meson.build')
+    soname = found(r"^ *soversion: '(.*)'", 'lib/meson.build')
     assert f'\nPackage: libframebus{soname}\n' in control
     assert re.search(rf"-V 'libframebus{soname} \(>= [\d.]+\)'", (DEBIAN / 'rules').read_text())
 
