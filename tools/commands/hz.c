@@ -154,6 +154,7 @@ static const struct usage_term hz_terms[] = {
     {"Hz", "frames published a second, from the times when they were published"},
     {"gap", "time from one frame to the next: the shortest, the longest, the standard deviation"},
     {"age", "time from capture to arrival here: the median, and what 99 of 100 stay below"},
+    {"delay", "time from publication to arrival here: the median"},
     {"MB/s", "bytes of the frames that arrived, in millions a second"},
     {"missed", "frames that did not arrive because this reader was too slow"},
     {"flags", "what some of the frames are marked with, such as interlaced, tff; nothing if none was"},
