@@ -33,7 +33,7 @@ def test_a_bus_and_its_readers_in_figures(peer, framebus, wait_for):
     assert 0 <= bus['age_ms'] <= bus['age_p99_ms'] < 60000
     [one] = bus['readers']
     assert (one['pid'], one['label'], one['delivery']) == (reader.pid, 'slow one', 'live')
-    assert (one['held'], one['quota']) == (3, 4)
+    assert one['held'] in (3, 4) and one['quota'] == 4  # it takes a frame before it gives one back
     assert one['fps'] < 200
 
 
