@@ -44,7 +44,8 @@ static void say_all(const struct nonsense *all, size_t count, size_t lines)
 
 static void a_hello_that_makes_no_sense_is_refused_in_words(void)
 {
-    const struct message_hello newer = {{PROTOCOL_MAGIC, LAYOUT_ABI + 1, MESSAGE_HELLO, sizeof newer}, 2, 0, "newer"};
+    const struct message_hello newer = {
+        {PROTOCOL_MAGIC, LAYOUT_ABI + 1, MESSAGE_HELLO, sizeof newer}, 2, 0, "newer"};
     const struct message_head shorter = {PROTOCOL_MAGIC, LAYOUT_ABI + 1, MESSAGE_HELLO, sizeof shorter};
     const struct nonsense all[] = {
         {"quota 0", MESSAGE(MESSAGE_HELLO, message_hello, 0, 0), EINVAL},
