@@ -7,6 +7,7 @@
  */
 #include "fake-reader.h"
 
+#include "../sanitized.h"
 #include "shared/semaphore.h"
 
 #include <sys/epoll.h>
@@ -17,7 +18,7 @@
 #define FPS      60
 #define SPELL    (400 * MS) /* how long each offence goes on */
 #define FDS_MORE 200        /* the writer's, at the most: strangers may stay for two seconds */
-#define MEM_MORE (32 << 20)
+#define MEM_MORE (SANITIZED ? 256 << 20 : 32 << 20) /* a sanitizer keeps what was freed for a while */
 
 /* Three honest readers of two frames each, and room for others; who is kept from running for four
  * seconds by a busy machine does not miss anything. */
