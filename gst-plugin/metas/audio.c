@@ -42,7 +42,7 @@ static gint plane_compare(gconstpointer a, gconstpointer b)
 /* Returns TRUE if planes of so many bytes are apart from each other, in a buffer of `size`. */
 static gboolean planes_are_apart(const gsize *offsets, guint count, gsize plane, gsize size)
 {
-    gsize sorted[CHANNELS_MOST];
+    gsize sorted[CHANNELS_MOST] = {0};
 
     for (guint i = 0; i < count; i++) {
         if (offsets[i] > size || plane > size - offsets[i])

@@ -82,7 +82,7 @@ static void stream_restart(struct anticipate *a, int64_t published)
 
 static int64_t stream_median_distance(const struct anticipate *a)
 {
-    int64_t sorted[ANTICIPATE_DISTANCES];
+    int64_t sorted[ANTICIPATE_DISTANCES] = {0};
     uint32_t count = a->distances < ANTICIPATE_DISTANCES ? a->distances : ANTICIPATE_DISTANCES;
     for (uint32_t i = 0; i < count; i++) {
         uint32_t at = i;
