@@ -703,7 +703,9 @@ struct framebus_reader_options {
                                           memory that cannot be mapped are delivered too, with data NULL */
     uint32_t max_rate;               /**< most frames in 1000 seconds that are wanted; next takes the newest
                                           one when the next is due. Frames in between do not wake the reader,
-                                          and count as missed. Not with lossless delivery [0: all] */
+                                          and count as missed in its own statistics. One that none follows
+                                          comes half a period late; framebus_reader_fd() does not tell of
+                                          that one. Not with lossless delivery [0: all] */
     uint32_t anticipate;             /**< percent of one processor, up to 100, that next may take for being
                                           awake when a frame is due, so that neither reader nor writer has to
                                           wait for a wake-up. Nothing is taken where it does not pay: the

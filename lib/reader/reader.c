@@ -200,7 +200,8 @@ static int reader_dequeue(struct framebus_reader *rd, struct framebus_frame **fr
         reader_hold(rd, pool, pool->last);
         pool->next++;
         counter_store(&view->page->taken, rd->delivered);
-        counter_store(&view->page->missed, rd->missed);
+        if (!rd->pace.period) /* else most of them were left out on purpose */
+            counter_store(&view->page->missed, rd->missed);
         store_ordered(&view->page->next, next_number(pool)); /* P1 of `free` in a lossless writer */
         reader_pool_post_free(pool);
         return 0;
@@ -220,6 +221,10 @@ static int reader_move_on(struct framebus_reader *rd)
     if (!pool)
         return 0;
     uint32_t state = reader_pool_state(pool);
+    if (state != LAYOUT_LIVE && pool->passed) { /* no other one follows the frame that was left out */
+        pool->passed = 0;
+        rd->pace.wants = WANTS_ALL;
+    }
     if (state == LAYOUT_LIVE || reader_has_frame(pool))
         return 0;
     if (state > LAYOUT_ENDED)
@@ -297,8 +302,9 @@ static bool reader_must_poll(const struct framebus_reader *rd)
  * for one that is due. */
 static int reader_wait(struct framebus_reader *rd, const struct anticipate_plan *plan, int64_t deadline)
 {
-    if (rd->pool && rd->pool->passed && pace_patience(&rd->pace) < deadline)
-        deadline = pace_patience(&rd->pace);
+    int64_t patience = rd->pace.wants == WANTS_ALL ? NEVER : pace_patience(&rd->pace);
+    if (patience < deadline && patience > clock_now())
+        deadline = patience;
     return plan && plan->wake < deadline ? look_ahead(rd, plan, deadline) : attach_wait(rd, deadline);
 }
 

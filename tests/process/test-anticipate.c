@@ -243,7 +243,25 @@ static void the_last_frame_comes_although_it_came_too_early(void)
     framebus_reader_close(rd);
 }
 
-static void the_end_is_told_whatever_was_left_out(void)
+/* It sleeps, and the frame that it does not want yet does not wake it. */
+static void one_frame_that_came_too_early_comes_to_who_sleeps(void)
+{
+    const struct framebus_reader_options options = {.max_rate = 2000}; /* one in 500 ms */
+    pid_t writer = start_rhythm(&(struct writing){.frames = 3});
+    struct framebus_reader *rd;
+    struct framebus_frame *f;
+    check_equal(framebus_reader_open(&rd, "bus", &options), 0);
+    begin();
+    for (uint64_t last = 0; last < 2;) {
+        check_equal(framebus_reader_next(rd, &f, -1), 0); /* the test has a limit */
+        last = f->sequence;
+        framebus_reader_release(rd, f);
+    }
+    framebus_reader_close(rd);
+    finish(writer, &shared->writer);
+}
+
+static void the_last_frame_and_the_end_are_told_whatever_was_left_out(void)
 {
     const struct framebus_reader_options options = {.max_rate = 1}; /* one in 1000 s */
     pid_t writer = start_script(publish_as_asked, NULL);
@@ -256,6 +274,7 @@ static void the_end_is_told_whatever_was_left_out(void)
     shared->value[0] = 3;
     shared->value[1] = 1;
     go_on();
+    expect_frame(rd, 3, 2); /* the last one is wanted, as none follows it */
     check_equal(framebus_reader_next(rd, &f, 10 * S), -ENODATA);
     framebus_reader_close(rd);
     shared->value[0] = -1;
@@ -274,7 +293,8 @@ int main(void)
         PROCESS_TEST(no_more_come_than_are_wanted),
         PROCESS_TEST(who_polls_is_not_woken_for_frames_it_does_not_want),
         PROCESS_TEST(the_last_frame_comes_although_it_came_too_early),
-        PROCESS_TEST(the_end_is_told_whatever_was_left_out),
+        PROCESS_TEST(one_frame_that_came_too_early_comes_to_who_sleeps),
+        PROCESS_TEST(the_last_frame_and_the_end_are_told_whatever_was_left_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
