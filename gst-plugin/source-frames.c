@@ -83,6 +83,23 @@ static GstFlowReturn src_renegotiate(GstFramebusSrc *src)
     return GST_FLOW_NOT_NEGOTIATED;
 }
 
+/* Returns how many pixels in a row, or rows, share their colour, less one. */
+static guint src_shared_pixels(const struct framebus_frame *frame, gboolean rows)
+{
+    const struct framebus_format_info *row = framebus_format_find(frame->format->fourcc);
+    const GstVideoFormat format = row ? gst_video_format_from_string(row->name) : GST_VIDEO_FORMAT_UNKNOWN;
+    const GstVideoFormatInfo *info = gst_video_format_get_info(format);
+    guint most = 0;
+
+    if (format == GST_VIDEO_FORMAT_UNKNOWN || GST_VIDEO_FORMAT_INFO_IS_COMPLEX(info))
+        return 3;
+    for (guint i = 0; i < GST_VIDEO_FORMAT_INFO_N_COMPONENTS(info); i++)
+        most = MAX(most, rows ? GST_VIDEO_FORMAT_INFO_H_SUB(info, i) : GST_VIDEO_FORMAT_INFO_W_SUB(info, i));
+    if (rows && (frame->flags & FRAMEBUS_FRAME_INTERLACED)) /* those of a field */
+        most++;
+    return (1U << most) - 1;
+}
+
 /* Returns the part of a picture that downstream gets: all (of no width) if it crops the picture itself. */
 static struct framebus_rect src_cut_of(const GstFramebusSrc *src, const struct framebus_frame *frame)
 {
@@ -90,9 +107,8 @@ static struct framebus_rect src_cut_of(const GstFramebusSrc *src, const struct f
 
     if (src->takes_crop || !frame->format->fourcc || frame->format->modifier || !cut.width || !cut.height)
         return (struct framebus_rect){0};
-    /* Colour is shared by up to so many pixels. */
-    cut.x &= ~3U;
-    cut.y &= ~3U;
+    cut.x &= ~src_shared_pixels(frame, FALSE);
+    cut.y &= ~src_shared_pixels(frame, TRUE);
     cut.width += frame->crop.x - cut.x;
     cut.height += frame->crop.y - cut.y;
     return cut;
@@ -322,7 +338,10 @@ static void src_note_skipped(GstFramebusSrc *src)
 /* Returns TRUE for a frame of an encoded stream that cannot be decoded before the next key frame. */
 static gboolean src_must_skip(GstFramebusSrc *src, const struct framebus_frame *frame)
 {
-    if (frame->format->fourcc == 0 && src->wants_key && (frame->flags & FRAMEBUS_FRAME_DELTA)) {
+    const guint32 flags = frame->flags & (FRAMEBUS_FRAME_DELTA | FRAMEBUS_FRAME_HEADER);
+
+    /* Headers are not pictures, even where their encoder marks them as dependent on others. */
+    if (frame->format->fourcc == 0 && src->wants_key && flags == FRAMEBUS_FRAME_DELTA) {
         src_note_skipped(src);
         return TRUE;
     }

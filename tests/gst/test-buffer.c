@@ -181,6 +181,49 @@ GST_START_TEST(a_picture_is_cropped_for_who_cannot)
 }
 GST_END_TEST
 
+/* Pixels that share no colour are cut where the crop says; those of NV12 at the next even one. */
+GST_START_TEST(a_crop_is_as_narrow_as_the_format_allows)
+{
+    static const struct {
+        const char *format;
+        gint width, height;
+        guint8 corner;
+    } cases[] = {{"GRAY8", 7, 9, 4 * 5 + 3}, {"NV12", 8, 9, 4 * 5 + 2}};
+    GstHarness *sink = gst_harness_new_parse("framebussink bus=b sync=false");
+    GstHarness *source = gst_harness_new_parse("framebussrc bus=b");
+    g_autofree char *caps =
+        g_strdup_printf("video/x-raw, format=%s, width=64, height=32, framerate=50/1", cases[__i__].format);
+    GstBuffer *buffer = gradient_new();
+    GstVideoCropMeta *crop = gst_buffer_add_video_crop_meta(buffer);
+    GstCaps *got;
+    GstVideoInfo info;
+    guint8 corner;
+
+    if (__i__ == 0)
+        gst_buffer_set_size(buffer, 64 * 32);
+    crop->x = 3;
+    crop->y = 4;
+    crop->width = 7;
+    crop->height = 9;
+    gst_harness_use_systemclock(source);
+    gst_harness_set_src_caps_str(sink, caps);
+    gst_harness_play(sink);
+    gst_harness_play(source);
+    fail_unless_equals_int(gst_harness_push(sink, buffer), GST_FLOW_OK);
+    buffer = gst_harness_pull(source);
+    got = gst_pad_get_current_caps(source->sinkpad);
+    fail_unless(gst_video_info_from_caps(&info, got));
+    fail_unless_equals_int(GST_VIDEO_INFO_WIDTH(&info), cases[__i__].width);
+    fail_unless_equals_int(GST_VIDEO_INFO_HEIGHT(&info), cases[__i__].height);
+    fail_unless_equals_int(gst_buffer_extract(buffer, 0, &corner, 1), 1);
+    fail_unless_equals_int(corner, cases[__i__].corner);
+    gst_caps_unref(got);
+    gst_buffer_unref(buffer);
+    gst_harness_teardown(source);
+    gst_harness_teardown(sink);
+}
+GST_END_TEST
+
 GST_START_TEST(captions_travel)
 {
     const guint8 data[] = {0x94, 0x2c, 0xff};
@@ -335,6 +378,7 @@ static Suite *buffer_suite(void)
     tcase_add_test(tests, metas_travel);
     tcase_add_test(tests, fields_and_views_travel);
     tcase_add_loop_test(tests, a_picture_is_cropped_for_who_cannot, 0, 2);
+    tcase_add_loop_test(tests, a_crop_is_as_narrow_as_the_format_allows, 0, 2);
     tcase_add_test(tests, captions_travel);
     tcase_add_test(tests, blocks_of_an_application_travel);
     tcase_add_test(tests, metas_that_do_not_fit_are_left_out);

@@ -52,6 +52,27 @@ GST_START_TEST(headers_travel)
 }
 GST_END_TEST
 
+/* Theora's encoder marks its second and third header as if they depended on a picture. */
+GST_START_TEST(headers_are_never_skipped)
+{
+    GstElement *writer, *reader;
+    GstElementFactory *factory = gst_element_factory_find("theoraenc");
+    GstSample *sample;
+
+    if (!factory)
+        return;
+    gst_object_unref(factory);
+    reader = pipeline_play("framebussrc bus=b ! theoradec ! appsink name=out sync=false");
+    writer = pipeline_play("videotestsrc is-live=true ! video/x-raw, width=64, height=48, framerate=50/1 ! "
+                           "theoraenc ! framebussink bus=b wait-for-connection=true");
+    sample = gst_app_sink_try_pull_sample(GST_APP_SINK(child(reader, "out")), 20 * GST_SECOND);
+    fail_unless(sample != NULL);
+    gst_sample_unref(sample);
+    pipeline_end(reader);
+    pipeline_end(writer);
+}
+GST_END_TEST
+
 GST_START_TEST(headers_that_are_too_long_are_told)
 {
     GstElement *writer = encoder_new(40000);
@@ -82,6 +103,7 @@ static Suite *headers_suite(void)
     tcase_set_timeout(tests, 60);
     tcase_add_checked_fixture(tests, directory_setup, directory_teardown);
     tcase_add_loop_test(tests, headers_travel, 0, G_N_ELEMENTS(sizes));
+    tcase_add_test(tests, headers_are_never_skipped);
     tcase_add_test(tests, headers_that_are_too_long_are_told);
     return suite;
 }
