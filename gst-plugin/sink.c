@@ -718,12 +718,20 @@ static gboolean sink_is_nothing(const GstFramebusSink *sink, GstBuffer *buffer)
     return (sink->publisher.is_picture || sink->publisher.is_raw) && gst_buffer_n_memory(buffer) == 0;
 }
 
+/* Returns TRUE for raw video of a format that the bus cannot describe which is not all there. */
+static gboolean sink_is_cut(const GstFramebusSink *sink, GstBuffer *buffer)
+{
+    return sink->publisher.is_raw && !gst_buffer_get_video_meta(buffer) &&
+           gst_buffer_get_size(buffer) < GST_VIDEO_INFO_SIZE(&sink->publisher.info);
+}
+
 static GstFlowReturn sink_preroll(GstBaseSink *base, GstBuffer *buffer)
 {
     GstFramebusSink *sink = GST_FRAMEBUS_SINK(base);
     int r;
 
-    if (buffer == sink->prerolled || sink_is_nothing(sink, buffer) || sink_waits(sink))
+    if (buffer == sink->prerolled || sink_is_nothing(sink, buffer) || sink_is_cut(sink, buffer) ||
+        sink_waits(sink))
         return GST_FLOW_OK;
     /* Waiting here would keep the application from going on to PLAYING. What is not shown now is rendered. */
     sink->publisher.use = ALLOCATOR_FOR_PREROLL;
@@ -750,6 +758,16 @@ static GstFlowReturn sink_render(GstBaseSink *base, GstBuffer *buffer)
     if (sink_is_nothing(sink, buffer)) {
         if (sink_leave_out(sink))
             GST_INFO_OBJECT(sink, "left out, as all others that are in no memory: %" GST_PTR_FORMAT, buffer);
+        return GST_FLOW_OK;
+    }
+    if (sink_is_cut(sink, buffer)) {
+        if (sink_leave_out(sink))
+            GST_ELEMENT_WARNING(sink, STREAM, FAILED,
+                                ("A picture of %" G_GSIZE_FORMAT
+                                 " bytes is left out: its caps promise %" G_GSIZE_FORMAT
+                                 ". The statistics count those that follow.",
+                                 gst_buffer_get_size(buffer), GST_VIDEO_INFO_SIZE(&sink->publisher.info)),
+                                ("%" GST_PTR_FORMAT, buffer));
         return GST_FLOW_OK;
     }
     for (;;) {
