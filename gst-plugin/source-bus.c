@@ -91,7 +91,11 @@ void src_break_silence(GstFramebusSrc *src)
 /* With the object lock held. Short enough to be added to a time. */
 static gint64 src_timeout(const GstFramebusSrc *src)
 {
-    return MIN(src->settings.timeout, (guint64)G_MAXINT64 / 2);
+    const guint rate = src->settings.max_rate;
+    /* A frame may be late by half a period without being missed. */
+    const guint64 least = src->settings.timeout && rate ? 2 * GST_SECOND / rate : 0;
+
+    return CLAMP(src->settings.timeout, least, (guint64)G_MAXINT64 / 2);
 }
 
 /* With the object lock held. Returns when the last frame is to be repeated; G_MAXINT64: it is not. */
@@ -155,6 +159,7 @@ void src_close_reader(GstFramebusSrc *src)
     GST_OBJECT_UNLOCK(src);
     framebus_reader_close(reader);
     src->has_sequence = src->has_ended = FALSE;
+    src->tags.writer = 0; /* what was heard does not hold for the next writer, whose number may be the same */
     src->serial = 0;
     src->writer = 0;
     GST_OBJECT_LOCK(src);

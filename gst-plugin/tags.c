@@ -93,6 +93,7 @@ static GstTagList *tags_from_text(const char *text)
     return list;
 }
 
+/* Returns 1 + the orientation that a list tells; 0: it tells none. */
 static guint tags_orientation(const GstTagList *list)
 {
     g_autofree char *name = NULL;
@@ -101,7 +102,7 @@ static guint tags_orientation(const GstTagList *list)
         return 0;
     for (guint i = 0; i < G_N_ELEMENTS(orientations); i++) {
         if (strcmp(name, orientations[i]) == 0)
-            return i;
+            return 1 + i;
     }
     return 0;
 }
@@ -264,7 +265,9 @@ void tags_said_note(struct tags_said *said, GstEvent *event)
 
 guint tags_said_orientation(const struct tags_said *said)
 {
-    return said->orientation[TAGS_STREAM] ? said->orientation[TAGS_STREAM] : said->orientation[TAGS_GLOBAL];
+    const enum tags_kind kind = said->orientation[TAGS_STREAM] ? TAGS_STREAM : TAGS_GLOBAL;
+
+    return said->orientation[kind] ? said->orientation[kind] - 1 : 0;
 }
 
 void tags_said_to_frame(const struct tags_said *said, struct framebus_frame *frame)

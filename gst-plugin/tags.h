@@ -47,7 +47,7 @@ enum tags_kind { TAGS_STREAM, TAGS_GLOBAL, TAGS_TOC, TAGS_KINDS };
 /* Zeroes: nothing was said yet. */
 struct tags_said {
     GByteArray *block[TAGS_KINDS];
-    guint orientation[TAGS_KINDS]; /* enum framebus_orientation, as each says */
+    guint orientation[TAGS_KINDS]; /* 1 + enum framebus_orientation, as each says; 0: nothing */
 };
 
 /* Notes what an event says of the stream: STREAM_START, TAG or TOC. Others are fine. */

@@ -3,8 +3,8 @@
 
 /* The properties that a URI may set. It can come from a playlist, and must not reach any other. */
 static const char *const parameters[] = {
-    "delivery",  "hold",    "on-disconnect", "forward-eos",  "timeout", "on-timeout",
-    "keep-last", "is-live", "dmabuf",        "do-timestamp", NULL};
+    "delivery",   "hold",      "max-rate", "anticipate", "on-disconnect", "forward-eos", "timeout",
+    "on-timeout", "keep-last", "is-live",  "dmabuf",     "do-timestamp",  NULL};
 
 /* Sets one property, or only checks whether it can be set. */
 static gboolean uri_apply_parameter(GObject *object, const char *name, const char *text, gboolean set,
