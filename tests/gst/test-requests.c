@@ -2,6 +2,8 @@
 /* Requests for key frames that come from behind a source, and reach the encoder in the writer's process. */
 #include "fixture.h"
 
+#include "../sanitized.h"
+
 #include <gst/video/video.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -144,7 +146,7 @@ static Suite *requests_suite(void)
     suite_add_tcase(suite, tests);
     tcase_set_timeout(tests, 120);
     tcase_add_checked_fixture(tests, directory_setup, directory_teardown);
-    if (encoder)
+    if (encoder && !SANITIZED) /* gst-launch-1.0 cannot load a plugin that was built so */
         tcase_add_test(tests, requests_reach_the_encoder_once_a_second);
     gst_clear_object(&encoder);
     tcase_add_test(tests, requests_come_at_any_time);
