@@ -32,7 +32,7 @@ def session(spawn, bus_dir, monkeypatch):
         return started[-1]
     try:
         start('dbus-daemon', '--session', '--nofork', f'--address=unix:path={place}/bus').until((place / 'bus').exists, 30)
-        start('pipewire').until((place / 'pipewire-0').exists, 30)
+        start('pipewire').until(lambda: objects('Core'), 30, 'its answer')  # wireplumber does not try twice
         start('wireplumber').until(lambda: any('WirePlumber' in str(client['info']['props']) for client in objects('Client')),
                                    30, 'its being a client')
         yield
@@ -43,9 +43,10 @@ def session(spawn, bus_dir, monkeypatch):
 
 
 def objects(kind):
-    """The objects of one kind in the session, as pw-dump tells them."""
-    dump = subprocess.run(['pw-dump'], capture_output=True, timeout=60).stdout
-    return [entry for entry in json.loads(dump or '[]') if entry['type'] == f'PipeWire:Interface:{kind}' and entry['info']]
+    """The objects of one kind in the session, as pw-dump tells them; what changes meanwhile follows in further lists."""
+    dump = subprocess.run(['pw-dump'], capture_output=True, text=True, timeout=60).stdout.lstrip()
+    entries, _ = json.JSONDecoder().raw_decode(dump or '[]')
+    return [entry for entry in entries if entry['type'] == f'PipeWire:Interface:{kind}' and entry['info']]
 
 
 def nodes():
