@@ -26,7 +26,7 @@ test=(abigail-tools chromium-headless-shell clang clang-format clang-tidy cppche
     gstreamer1.0-plugins-base-apps gstreamer1.0-plugins-ugly gstreamer1.0-x 'herdtools7|spin' imagemagick iproute2
     libc6-dbg libclang-rt-dev libcmocka-dev libgl1 libgl1-mesa-dri 'libgstreamer-plugins-bad1.0-dev>=1.24'
     libopencv-core-dev libopencv-imgproc-dev libseccomp-dev libuv1-dev man-db mandoc mpv musl-tools obs-plugins obs-studio
-    openbox pipewire pipewire-bin procps python3 python3-gi python3-mesonpy python3-numpy python3-opencv python3-pil
+    openbox patchelf pipewire pipewire-bin procps python3 python3-gi python3-mesonpy python3-numpy python3-opencv python3-pil
     python3-pip python3-pytest python3-venv socat spin util-linux valgrind vlc-bin vlc-plugin-base
     vlc-plugin-video-output weston
     wireplumber x11-utils xauth xdotool xvfb zsh)

@@ -10,6 +10,7 @@ import sys
 
 import documents
 import framebus
+import needs
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -112,6 +113,7 @@ def test_pip_installs_it_into_a_virtual_environment(tmp_path, bus_dir):
     for module, package in (('mesonpy', 'python3-mesonpy'), ('ensurepip', 'python3-venv')):
         if not importlib.util.find_spec(module):
             pytest.skip(f'there is no {package}')
+    needs.programs('patchelf')  # of newer versions of meson-python
     tree = tmp_path / 'tree'
     shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns('build*', '.git', '.mesonpy*'), symlinks=True)
     # build_above.py is what begins with "build", too.
