@@ -34,9 +34,9 @@ static gboolean format_is_video(const struct framebus_format *format)
 }
 
 static const struct meta_carrier *const own_carriers[] = {
-    &region_carrier,    &reference_carrier,   &caption_carrier,        &timecode_carrier,      &afd_carrier,
-    &bar_carrier,       &sei_carrier,         &transformation_carrier, &overlay_carrier,       &alpha_carrier,
-    &audio_carrier,     &audio_level_carrier, &audio_clipping_carrier, &audio_downmix_carrier,
+    &region_carrier,      &reference_carrier,      &caption_carrier,       &timecode_carrier, &afd_carrier,
+    &bar_carrier,         &transformation_carrier, &overlay_carrier,       &alpha_carrier,    &audio_carrier,
+    &audio_level_carrier, &audio_clipping_carrier, &audio_downmix_carrier,
 #if GST_CHECK_VERSION(1, 22, 0)
     &sei_carrier,
 #endif
