@@ -2,8 +2,8 @@
 /*
  * The time from which a reader wants a frame, in a word of its page: a writer leaves its bell alone for
  * frames that were published before. Both sides compare by the same function, so what the writer leaves out
- * is what the reader would not take. The word only ever moves into the future, and is stored before S1
- * (semaphore.h): a writer that sees an old one rings for nothing.
+ * is what the reader would not take. The word only ever moves into the future, or to all frames when a pool
+ * has ended, and is stored before S1 (semaphore.h): a writer that sees an old one rings for nothing.
  */
 #ifndef FRAMEBUS_SHARED_WANTS_H
 #define FRAMEBUS_SHARED_WANTS_H
